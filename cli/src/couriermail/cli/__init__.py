@@ -1,0 +1,1 @@
+"""The commands of couriermail: one typer module each, thin."""

@@ -1,0 +1,3 @@
+"""couriermail.auth."""
+
+__all__: list[str] = []

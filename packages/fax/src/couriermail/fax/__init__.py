@@ -1,0 +1,3 @@
+"""couriermail.fax."""
+
+__all__: list[str] = []

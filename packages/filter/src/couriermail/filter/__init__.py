@@ -1,0 +1,3 @@
+"""couriermail.filter."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""couriermail.maildir."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""couriermail.mta."""
+
+__all__: list[str] = []

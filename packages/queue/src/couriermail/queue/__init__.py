@@ -1,0 +1,3 @@
+"""couriermail.queue."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""couriermail.rfc822."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""couriermail.smtp."""
+
+__all__: list[str] = []

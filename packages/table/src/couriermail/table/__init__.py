@@ -1,0 +1,3 @@
+"""couriermail.table."""
+
+__all__: list[str] = []
