@@ -1,3 +1,64 @@
-"""couriermail.table."""
+"""Lookup tables: a text source compiled into one LMDB file that is replaced atomically.
 
-__all__: list[str] = []
+`build_table` and `compile_table` write, `Table` reads, `read_source` knows the grammar of the
+text, and the `*_keys` functions know in which order a table is asked for a domain or an
+address.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.table.build import build_table, compile_table
+    from couriermail.table.errors import (
+        DuplicateKeyError,
+        TableError,
+        TableMissingError,
+        TableSourceError,
+    )
+    from couriermail.table.keys import (
+        Match,
+        address_keys,
+        domain_keys,
+        find_first,
+        hosted_domain_keys,
+    )
+    from couriermail.table.ranges import expand_range
+    from couriermail.table.reader import Table
+    from couriermail.table.source import SourceRecord, read_source, source_files
+else:
+    from couriermail.core.exports import lazy_exports
+
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "build": ("build_table", "compile_table"),
+            "errors": (
+                "DuplicateKeyError",
+                "TableError",
+                "TableMissingError",
+                "TableSourceError",
+            ),
+            "keys": ("Match", "address_keys", "domain_keys", "find_first", "hosted_domain_keys"),
+            "ranges": ("expand_range",),
+            "reader": ("Table",),
+            "source": ("SourceRecord", "read_source", "source_files"),
+        },
+    )
+
+__all__ = [
+    "DuplicateKeyError",
+    "Match",
+    "SourceRecord",
+    "Table",
+    "TableError",
+    "TableMissingError",
+    "TableSourceError",
+    "address_keys",
+    "build_table",
+    "compile_table",
+    "domain_keys",
+    "expand_range",
+    "find_first",
+    "hosted_domain_keys",
+    "read_source",
+    "source_files",
+]
