@@ -1,3 +1,52 @@
-"""couriermail.auth."""
+"""Mail accounts: who is this name, where is their mail, does this password fit.
 
-__all__: list[str] = []
+`Account` is the answer, `Directory` the question; `UserdbDirectory`, `PasswdDirectory` and
+`ChainDirectory` answer it.  `verify_password` checks a password against a stored hash.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.auth.account import Account, AccountOptions, Directory
+    from couriermail.auth.chain import ChainDirectory
+    from couriermail.auth.errors import AuthError, DirectoryError, PasswordError, UserdbError
+    from couriermail.auth.passwd import PasswdDirectory
+    from couriermail.auth.passwords import verify_password
+    from couriermail.auth.records import UserdbRecord, UserdbSource
+    from couriermail.auth.userdb import UserdbDirectory
+    from couriermail.auth.userdb_tables import UserdbTables
+    from couriermail.auth.userdb_text import UserdbText
+else:
+    from couriermail.core.exports import lazy_exports
+
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "account": ("Account", "AccountOptions", "Directory"),
+            "chain": ("ChainDirectory",),
+            "errors": ("AuthError", "DirectoryError", "PasswordError", "UserdbError"),
+            "passwd": ("PasswdDirectory",),
+            "passwords": ("verify_password",),
+            "records": ("UserdbRecord", "UserdbSource"),
+            "userdb": ("UserdbDirectory",),
+            "userdb_tables": ("UserdbTables",),
+            "userdb_text": ("UserdbText",),
+        },
+    )
+
+__all__ = [
+    "Account",
+    "AccountOptions",
+    "AuthError",
+    "ChainDirectory",
+    "Directory",
+    "DirectoryError",
+    "PasswdDirectory",
+    "PasswordError",
+    "UserdbDirectory",
+    "UserdbError",
+    "UserdbRecord",
+    "UserdbSource",
+    "UserdbTables",
+    "UserdbText",
+    "verify_password",
+]

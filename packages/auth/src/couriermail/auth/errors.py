@@ -1,0 +1,38 @@
+"""What can go wrong with an account lookup; every error of this room is an `AuthError`.
+
+That a name is unknown is no error: a directory answers None.
+"""
+
+from __future__ import annotations
+
+from couriermail.core.errors import AuthError
+
+__all__ = ["AuthError", "DirectoryError", "PasswordError", "UserdbError"]
+
+
+class DirectoryError(AuthError):
+    """A directory cannot answer now.  Temporary: nothing is known about the account."""
+
+    is_temporary = True
+    reply_code = 454  # RFC 4954 6: temporary authentication failure
+    enhanced_code = "4.7.0"
+    reply_text = "Temporary authentication failure."
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class PasswordError(DirectoryError):
+    """A password cannot be checked because this machine lacks the hash's algorithm."""
+
+
+class UserdbError(DirectoryError):
+    """The userdb cannot be used.
+
+    Attributes:
+        path: the file or directory concerned, for the log.
+        line: 1-based line, or None.
+    """
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        super().__init__(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
+        self.path = path
+        self.line = line
