@@ -1,3 +1,114 @@
-"""couriermail.rfc822."""
+"""couriermail.rfc822: headers, addresses, dates, encoded words, message structure, reports.
 
-__all__: list[str] = []
+The bottom layer of the mail system: functions and values over bytes and text.  Nothing here
+knows how mail is stored or sent.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.rfc822.address import (
+        Address,
+        Group,
+        fold_addresses,
+        format_addresses,
+        parse_address_list,
+        parse_addresses,
+        parse_groups,
+        rewrite_address_field,
+        rewrite_addresses,
+        wrap_addresses,
+    )
+    from couriermail.rfc822.dates import format_date, local_offset, parse_date
+    from couriermail.rfc822.encoded_word import (
+        decode_runs,
+        decode_words,
+        encode_phrase,
+        encode_words,
+    )
+    from couriermail.rfc822.errors import (
+        EncodingError,
+        HeaderLimitError,
+        MessageFileError,
+        MissingFieldError,
+        Rfc822Error,
+    )
+    from couriermail.rfc822.headers import Field, HeaderReader, Headers
+    from couriermail.rfc822.idn import (
+        address_to_ascii,
+        address_to_unicode,
+        domain_to_ascii,
+        domain_to_unicode,
+    )
+    from couriermail.rfc822.msgid import fold_references, make_message_id, parse_message_ids
+else:
+    from couriermail.core.exports import lazy_exports
+
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "address": (
+                "Address",
+                "Group",
+                "fold_addresses",
+                "format_addresses",
+                "parse_address_list",
+                "parse_addresses",
+                "parse_groups",
+                "rewrite_address_field",
+                "rewrite_addresses",
+                "wrap_addresses",
+            ),
+            "dates": ("format_date", "local_offset", "parse_date"),
+            "encoded_word": ("decode_runs", "decode_words", "encode_phrase", "encode_words"),
+            "errors": (
+                "EncodingError",
+                "HeaderLimitError",
+                "MessageFileError",
+                "MissingFieldError",
+                "Rfc822Error",
+            ),
+            "headers": ("Field", "HeaderReader", "Headers"),
+            "idn": (
+                "address_to_ascii",
+                "address_to_unicode",
+                "domain_to_ascii",
+                "domain_to_unicode",
+            ),
+            "msgid": ("fold_references", "make_message_id", "parse_message_ids"),
+        },
+    )
+
+__all__ = [
+    "Address",
+    "EncodingError",
+    "Field",
+    "Group",
+    "HeaderLimitError",
+    "HeaderReader",
+    "Headers",
+    "MessageFileError",
+    "MissingFieldError",
+    "Rfc822Error",
+    "address_to_ascii",
+    "address_to_unicode",
+    "decode_runs",
+    "decode_words",
+    "domain_to_ascii",
+    "domain_to_unicode",
+    "encode_phrase",
+    "encode_words",
+    "fold_addresses",
+    "fold_references",
+    "format_addresses",
+    "format_date",
+    "local_offset",
+    "make_message_id",
+    "parse_address_list",
+    "parse_addresses",
+    "parse_date",
+    "parse_groups",
+    "parse_message_ids",
+    "rewrite_address_field",
+    "rewrite_addresses",
+    "wrap_addresses",
+]

@@ -1,0 +1,402 @@
+"""Address lists: reading, printing, wrapping and rewriting.
+
+A list is read into *elements*: addresses, and the structural marks of groups (`name:` and
+`;`), in order, so that printing the elements gives the list again.  `parse_addresses` gives
+just the mailboxes, `parse_groups` the nested shape.  Nothing that is read raises an error, and
+work is linear in the input.  Source: RFC 5322 3.4 and 4.4, spec rfc822 4.2 and 4.3.
+"""
+
+from __future__ import annotations
+
+from couriermail.rfc822.headers import unfold
+from couriermail.rfc822.tokens import (
+    ATOM,
+    COMMENT,
+    QUOTED,
+    SPECIAL,
+    Token,
+    format_tokens,
+    has_adjacent_words,
+    tokenize,
+    unquote,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Final
+
+    from couriermail.rfc822.headers import Field
+
+__all__ = [
+    "Address",
+    "Group",
+    "fold_addresses",
+    "format_addresses",
+    "parse_address_list",
+    "parse_addresses",
+    "parse_groups",
+    "rewrite_address_field",
+    "rewrite_addresses",
+    "wrap_addresses",
+]
+
+
+class Address:
+    """One element of an address list: a mailbox, or a mark of a group.  Never changed.
+
+    Attributes:
+        name_tokens: the display name.  A single comment means the old style `addr (name)`.
+        addr_tokens: the addr-spec with its route, if any; empty for marks.
+    """
+
+    __slots__ = ("addr_tokens", "name_tokens")
+
+    def __init__(self, name_tokens: Sequence[Token], addr_tokens: Sequence[Token]) -> None:
+        self.name_tokens: Final = tuple(name_tokens)
+        self.addr_tokens: Final = tuple(addr_tokens)
+
+    @classmethod
+    def make(cls, addr_spec: str, name: str = "") -> Address:
+        """Makes an address from text, quoting the name where it needs it.
+
+        Args:
+            addr_spec: `local@domain`.
+            name: the display name as plain text; not RFC 2047-encoded here.
+        """
+        tokens = tokenize(name)
+        if name and not all(token.kind == ATOM for token in tokens):
+            tokens = [Token(QUOTED, name.replace("\\", "\\\\").replace('"', '\\"'))]
+        return cls(tokens, tokenize(addr_spec))
+
+    @property
+    def is_mark(self) -> bool:
+        """True for `group-name:`, for `;` and for a comment alone: no address."""
+        return not self.addr_tokens
+
+    @property
+    def addr(self) -> str:
+        """What stands between the angle brackets: addr-spec with its source route."""
+        return format_tokens(self.addr_tokens)
+
+    @property
+    def addr_spec(self) -> str:
+        """`local@domain` without source route (RFC 5322 4.4: routes are to be ignored)."""
+        tokens = self.addr_tokens
+        if tokens and tokens[0].text == "@" and tokens[0].kind == SPECIAL:
+            for index, token in enumerate(tokens):
+                if token.text == ":" and token.kind == SPECIAL:
+                    return format_tokens(tokens[index + 1 :])
+        return format_tokens(tokens)
+
+    @property
+    def local_part(self) -> str:
+        """The part before the last `@`, quoted as it was."""
+        local, at, domain = self.addr_spec.rpartition("@")
+        return local if at else domain
+
+    @property
+    def domain(self) -> str:
+        """The part behind the last `@`; empty when there is none."""
+        _, at, domain = self.addr_spec.rpartition("@")
+        return domain if at else ""
+
+    @property
+    def name(self) -> str:
+        """The display name as plain text, encoded words (RFC 2047) decoded."""
+        text = unquote(self.name_tokens)
+        if "=?" not in text:
+            return text
+        from couriermail.rfc822.encoded_word import decode_words
+
+        return decode_words(text)
+
+    def with_addr(self, addr: str) -> Address:
+        """The same name with another address."""
+        return Address(self.name_tokens, tokenize(addr))
+
+    def __str__(self) -> str:
+        """The printed form (spec rfc822 4.3.1)."""
+        name, addr = format_tokens(self.name_tokens), self.addr
+        if not self.addr_tokens:
+            return name
+        if not name:
+            return f"<{addr}>" if has_adjacent_words(self.addr_tokens) else addr
+        if self.name_tokens[0].kind == COMMENT:
+            return f"{addr} {name}"
+        return f"{name} <{addr}>"
+
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Address):
+            return NotImplemented
+        return self.name_tokens == other.name_tokens and self.addr_tokens == other.addr_tokens
+
+    def __hash__(self) -> int:
+        return hash((self.name_tokens, self.addr_tokens))
+
+
+class Group:
+    """A named group of addresses (RFC 5322 3.4).  Never changed.
+
+    Attributes:
+        name: the group's name as plain text.
+        members: its mailboxes; may be empty.
+    """
+
+    __slots__ = ("members", "name")
+
+    def __init__(self, name: str, members: Sequence[Address]) -> None:
+        self.name: Final = name
+        self.members: Final = tuple(members)
+
+    def __repr__(self) -> str:
+        return f"Group({self.name!r}, {self.members!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Group):
+            return NotImplemented
+        return self.name == other.name and self.members == other.members
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.members))
+
+
+def parse_addresses(value: str | bytes) -> list[Address]:
+    """The mailboxes of an address list, those inside groups too."""
+    return [element for element in parse_address_list(value) if element.addr_tokens]
+
+
+def parse_groups(value: str | bytes) -> list[Address | Group]:
+    """The address list in its nested shape; a group that is left open ends with the value."""
+    result: list[Address | Group] = []
+    name: str | None = None
+    members: list[Address] = []
+    for element in parse_address_list(value):
+        if element.addr_tokens:
+            (result if name is None else members).append(element)
+        elif _is_group_start(element):
+            if name is not None:
+                result.append(Group(name, members))
+            name, members = unquote(element.name_tokens[:-1]), []
+        elif name is not None and _is_special(element.name_tokens, ";"):
+            result.append(Group(name, members))
+            name, members = None, []
+    if name is not None:
+        result.append(Group(name, members))
+    return result
+
+
+def parse_address_list(
+    value: str | bytes, on_error: Callable[[int], None] | None = None
+) -> list[Address]:
+    """Reads an address list into its elements, marks of groups included (spec rfc822 4.2).
+
+    Args:
+        value: the value of a header field, folded or not.  Bytes are taken as UTF-8; octets
+            that are not valid UTF-8 survive as surrogates, so that they can be written back.
+        on_error: called with the character index of everything that had to be skipped.
+    """
+    text = value if isinstance(value, str) else unfold(value).decode("utf-8", "surrogateescape")
+    return _ListParser(text, tokenize(text, on_error)).parse()
+
+
+def format_addresses(elements: Iterable[Address]) -> str:
+    """Prints a list on one line (spec rfc822 4.3.2)."""
+    return " ".join(_with_separators(elements))
+
+
+def wrap_addresses(elements: Iterable[Address], width: int = 70) -> list[str]:
+    """Prints a list on lines of at most `width` characters (spec rfc822 4.3.3).
+
+    Lines break only between elements; one element longer than the width stays whole.
+    """
+    lines: list[str] = []
+    line = ""
+    for piece in _with_separators(elements):
+        if not line:
+            line = piece
+        elif len(line) + 1 + len(piece) > width:
+            lines.append(line)
+            line = piece
+        else:
+            line = f"{line} {piece}"
+    return [*lines, line] if line else lines
+
+
+def fold_addresses(elements: Iterable[Address], *, width: int = 70, indent: int = 6) -> str:
+    """Prints a list as the folded value of a header field.
+
+    Args:
+        elements: what `parse_address_list` or `rewrite_addresses` gave.
+        width: characters per line, without the indent (spec rfc822 4.3.4).
+        indent: blanks at the start of each continuation line; at least one.
+    """
+    return ("\n" + " " * max(indent, 1)).join(wrap_addresses(elements, width))
+
+
+def rewrite_addresses(elements: Iterable[Address], rewrite: Callable[[str], str]) -> list[Address]:
+    """Passes each address through a function; names, comments and groups stay.
+
+    Args:
+        elements: what `parse_address_list` gave.
+        rewrite: gets the printed address with its route, such as `bob` or `bob@example.com`,
+            and returns the new one.  Its errors pass through.
+    """
+    result: list[Address] = []
+    for element in elements:
+        if element.addr_tokens:
+            old = element.addr
+            new = rewrite(old)
+            result.append(element if new == old else element.with_addr(new))
+        else:
+            result.append(element)
+    return result
+
+
+def rewrite_address_field(
+    field: Field,
+    rewrite: Callable[[str], str],
+    *,
+    width: int = 70,
+    indent: int = 6,
+    keep_unchanged: bool = False,
+) -> bytes:
+    r"""Rewrites the addresses of one header field and folds it anew.
+
+    Args:
+        field: such as a To or From field.
+        rewrite: maps a printed address to the new one, see `rewrite_addresses`.
+        width: characters per line of the value.
+        indent: blanks before each continuation line.
+        keep_unchanged: True to return `field.raw` when no address was changed, so that
+            signatures over it stay good; False folds every field (spec mta 6.3).
+
+    Returns:
+        The field with its final line end.  Octets that are not UTF-8 are kept.
+    """
+    elements = parse_address_list(field.raw_value)
+    rewritten = rewrite_addresses(elements, rewrite)
+    if not rewritten or (keep_unchanged and rewritten == elements):
+        return field.raw
+    name = field.raw.partition(b":")[0].rstrip(b" \t")
+    value = fold_addresses(rewritten, width=width, indent=indent)
+    return b"%s: %s\n" % (name, value.encode("utf-8", "surrogateescape"))
+
+
+class _ListParser:
+    """The loop of spec rfc822 4.2 over tokens.
+
+    `_stop` and `_words` hold, for each token, where the next list mark and the end of the run
+    of words are: looking ahead afresh from each token would make long lists quadratic.
+    """
+
+    __slots__ = ("_index", "_stop", "_text", "_tokens", "_words")
+
+    def __init__(self, text: str, tokens: list[Token]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._index = 0
+        self._stop, self._words = _look_ahead(tokens)
+
+    def parse(self) -> list[Address]:
+        elements: list[Address] = []
+        tokens = self._tokens
+        while self._index < len(tokens):
+            token = tokens[self._index]
+            if token.kind == SPECIAL and token.text == ",":  # RFC 5322 4.4: empty elements
+                self._index += 1
+            elif token.kind == SPECIAL and token.text == ";":
+                self._index += 1
+                elements.append(Address((token,), ()))
+            else:
+                elements.append(self._read_element())
+        return elements
+
+    def _read_element(self) -> Address:
+        tokens, start = self._tokens, self._index
+        colon = self._words[start]
+        if start < colon < len(tokens) and _is_special(tokens[colon : colon + 1], ":"):
+            self._index = colon + 1
+            return Address(tokens[start : colon + 1], ())
+        stop = self._stop[start]
+        if stop < len(tokens) and tokens[stop].text == "<":
+            return self._read_bracketed(start, stop)
+        return self._read_old_style(start)
+
+    def _read_bracketed(self, start: int, bracket: int) -> Address:
+        tokens, end = self._tokens, bracket + 1
+        while end < len(tokens) and not _is_special(tokens[end : end + 1], ">"):
+            end += 1
+        self._index = end + 1
+        name = tokens[start:bracket]
+        if any(token.kind == SPECIAL for token in name):
+            # `Mr. X`: the source text from first to last token becomes one quoted string.
+            name = [Token(QUOTED, self._text[name[0].start : name[-1].end])]
+        return Address([_comment_as_quoted(token) for token in name], tokens[bracket + 1 : end])
+
+    def _read_old_style(self, start: int) -> Address:
+        tokens, end = self._tokens, start
+        comment: Token | None = None
+        addr: list[Token] = []
+        while end < len(tokens):
+            token = tokens[end]
+            if token.kind == SPECIAL:
+                if token.text in ",;":
+                    break
+            elif token.kind == COMMENT:
+                comment = token
+                end += 1
+                continue
+            elif addr and addr[-1].kind != SPECIAL:
+                break  # the second of two words starts a new address
+            addr.append(token)
+            end += 1
+        self._index = max(end, start + 1)
+        return Address((comment,) if comment else (), addr)
+
+
+def _look_ahead(tokens: list[Token]) -> tuple[list[int], list[int]]:
+    count = len(tokens)
+    stops, words = [count] * count, [count] * count
+    stop = word = count
+    for index in range(count - 1, -1, -1):
+        token = tokens[index]
+        if token.kind == SPECIAL:
+            word = index
+            if token.text in ",;<":
+                stop = index
+        elif token.kind == COMMENT:
+            word = index
+        stops[index], words[index] = stop, word
+    return stops, words
+
+
+def _with_separators(elements: Iterable[Address]) -> list[str]:
+    """Printed elements, each with the comma that follows it."""
+    pieces: list[str] = []
+    after_mark = True
+    for element in elements:
+        is_end = not element.addr_tokens and _is_special(element.name_tokens, ";")
+        if is_end and not after_mark:
+            pieces[-1] += ";"  # spec rfc822 4.3.2: `a, b;`
+        else:
+            if not after_mark:
+                pieces[-1] += ","
+            pieces.append(str(element))
+        after_mark = is_end or _is_group_start(element)
+    return pieces
+
+
+def _is_group_start(element: Address) -> bool:
+    return not element.addr_tokens and _is_special(element.name_tokens[-1:], ":")
+
+
+def _is_special(tokens: Sequence[Token], char: str) -> bool:
+    return len(tokens) == 1 and tokens[0].kind == SPECIAL and tokens[0].text == char
+
+
+def _comment_as_quoted(token: Token) -> Token:
+    return Token(QUOTED, token.text) if token.kind == COMMENT else token
