@@ -1,3 +1,72 @@
-"""couriermail.maildir."""
+"""Maildir++: durable delivery, folders, quota, and mbox files.
 
-__all__: list[str] = []
+Other names that callers may want live in the modules: `names` (file names), `folders` and
+`encodings` (folder names), `delivery` (how a message becomes durable).
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.maildir.delivery import (
+        DeliveryResult,
+        PreparedMessage,
+        QuotaLedger,
+        commit_all,
+    )
+    from couriermail.maildir.entries import Entry
+    from couriermail.maildir.errors import (
+        InvalidNameError,
+        MaildirError,
+        MaildirExistsError,
+        MaildirLockedError,
+        MaildirMissingError,
+        MaildirStorageError,
+        QuotaExceeded,
+        QuotaTextError,
+    )
+    from couriermail.maildir.maildir import Maildir, deliver_all
+    from couriermail.maildir.names import MaildirKey
+    from couriermail.maildir.quota import Quota, Usage
+else:
+    from couriermail.core.exports import lazy_exports
+
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "delivery": ("DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all"),
+            "entries": ("Entry",),
+            "errors": (
+                "InvalidNameError",
+                "MaildirError",
+                "MaildirExistsError",
+                "MaildirLockedError",
+                "MaildirMissingError",
+                "MaildirStorageError",
+                "QuotaExceeded",
+                "QuotaTextError",
+            ),
+            "maildir": ("Maildir", "deliver_all"),
+            "names": ("MaildirKey",),
+            "quota": ("Quota", "Usage"),
+        },
+    )
+
+__all__ = [
+    "DeliveryResult",
+    "Entry",
+    "InvalidNameError",
+    "Maildir",
+    "MaildirError",
+    "MaildirExistsError",
+    "MaildirKey",
+    "MaildirLockedError",
+    "MaildirMissingError",
+    "MaildirStorageError",
+    "PreparedMessage",
+    "Quota",
+    "QuotaExceeded",
+    "QuotaLedger",
+    "QuotaTextError",
+    "Usage",
+    "commit_all",
+    "deliver_all",
+]

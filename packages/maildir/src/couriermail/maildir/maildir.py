@@ -1,0 +1,296 @@
+"""`Maildir`: a mailbox in a directory, or one folder of it."""
+
+from __future__ import annotations
+
+import os
+
+from couriermail.maildir.delivery import DeliveryResult, QuotaLedger, commit_all, prepare
+from couriermail.maildir.errors import MaildirError, MaildirMissingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    from couriermail.core.clock import Clock
+    from couriermail.maildir.delivery import PreparedMessage
+    from couriermail.maildir.entries import Entry
+    from couriermail.maildir.names import MaildirKey
+    from couriermail.maildir.quota import Quota, Usage
+    from couriermail.maildir.writing import Chunks
+
+__all__ = ["BATCH_SIZE", "Maildir", "deliver_all"]
+
+BATCH_SIZE = 200  # messages committed together: each is an open file until then
+
+
+class Maildir:
+    """A maildir or a folder of one.  Making this object touches no file.
+
+    Attributes:
+        path: the directory; a relative one is taken from the process's directory at each use.
+        file_mode: permission bits of messages delivered through this object, less the umask.
+    """
+
+    __slots__ = ("_clock", "file_mode", "path")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        file_mode: int = 0o600,
+        clock: Clock | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.file_mode = file_mode
+        self._clock = clock
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        quota: Quota | str | None = None,
+        mode: int = 0o700,
+        parents: bool = False,
+    ) -> Maildir:
+        """Create a maildir; durable when it returns.
+
+        Args:
+            path: the new directory.
+            quota: a quota, or its text such as `10000000S,1000C`.
+            mode: permission bits of the directory; `tmp`, `new` and `cur` are private.
+            parents: create missing parent directories as well, with mode 0700.
+
+        Raises:
+            MaildirExistsError: the path exists.
+            MaildirMissingError: the parent does not.
+            QuotaTextError: the quota names no limit; nothing was created.
+            MaildirStorageError: the system refused.
+        """
+        from couriermail.maildir.create import create_maildir, create_parents
+
+        limits = _quota(quota) if quota is not None else None
+        box = cls(path)
+        if parents:
+            create_parents(box.path)
+        create_maildir(box.path, mode=mode)
+        if limits is not None:
+            box.set_quota(limits)
+        return box
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, file_mode: int = 0o600) -> Maildir:
+        """A maildir that must exist.
+
+        Raises:
+            MaildirMissingError: the path is no maildir.
+        """
+        box = cls(path, file_mode=file_mode)
+        if not box.exists():
+            raise MaildirMissingError(f"not a maildir: {box.path}", path=box.path)
+        return box
+
+    def exists(self) -> bool:
+        """True when the directory has `tmp`, `new` and `cur`."""
+        return all(os.path.isdir(f"{self.path}/{name}") for name in ("tmp", "new", "cur"))
+
+    def deliver(
+        self,
+        chunks: Chunks,
+        *,
+        flags: str = "",
+        keywords: Iterable[str] = (),
+        when: float | None = None,
+    ) -> MaildirKey:
+        """Store a message; it is durable and visible when this returns.
+
+        The data is synced before the file gets its name in `new/`, or in `cur/` when it has
+        flags, and that directory is synced after.
+
+        Args:
+            chunks: the message: bytes, a list or other iterable of bytes (written one after
+                the other, not joined), or a binary file.
+            flags: letters of `DFPRST`.
+            keywords: stored before the message becomes visible.
+            when: time of arrival in seconds since the epoch; now when None.
+
+        Raises:
+            QuotaExceeded: the message does not fit; temporary.
+            MaildirMissingError: there is no maildir.
+            InvalidNameError: flags or keywords that cannot be stored.
+            MaildirStorageError: the system refused; `is_full` tells lack of space.
+        """
+        return self.prepare(chunks, flags=flags, keywords=keywords, when=when).commit()
+
+    def deliver_batch(self, messages: Iterable[Chunks]) -> list[DeliveryResult]:
+        """Store many messages with few syncs; see `couriermail.maildir.delivery`.
+
+        Returns:
+            One result per message, in order.  One that fails does not concern the others.
+        """
+        return deliver_all((self, chunks) for chunks in messages)
+
+    def prepare(
+        self,
+        chunks: Chunks,
+        *,
+        flags: str = "",
+        keywords: Iterable[str] = (),
+        when: float | None = None,
+        ledger: QuotaLedger | None = None,
+    ) -> PreparedMessage:
+        """Write a message to `tmp/` and let the caller decide when to commit it.
+
+        Args:
+            chunks: see `deliver`.
+            flags: see `deliver`.
+            keywords: see `deliver`.
+            when: see `deliver`.
+            ledger: one object for all messages that are committed together, so that they
+                cannot pass a quota together.
+
+        Raises:
+            MaildirError: see `deliver`.
+        """
+        return prepare(
+            self.path,
+            chunks,
+            ledger=ledger or QuotaLedger(self._clock),
+            flags=flags,
+            keywords=keywords,
+            when=self._clock.now() if when is None and self._clock is not None else when,
+            mode=self.file_mode,
+        )
+
+    def folder(self, name: str) -> Maildir:
+        """A folder by its name: `Sent`, `INBOX.Sent`, or `INBOX` for the maildir itself.
+
+        Raises:
+            InvalidNameError: the name could reach another directory, or has an empty part.
+        """
+        from couriermail.maildir.folders import folder_directory
+
+        path = folder_directory(self.path, name)
+        return Maildir(path, file_mode=self.file_mode, clock=self._clock)
+
+    def folders(self) -> Iterator[str]:
+        """The names of the folders, sorted, without the maildir itself.
+
+        Raises:
+            MaildirError: the maildir cannot be read.
+        """
+        from couriermail.maildir.folders import iter_folders
+
+        return iter_folders(self.path)
+
+    def create_folder(self, name: str) -> Maildir:
+        """Create a folder; durable when it returns.
+
+        Raises:
+            InvalidNameError: the name cannot be a folder's.
+            MaildirExistsError: the folder exists.
+            MaildirMissingError: the maildir does not.
+            MaildirStorageError: the system refused.
+        """
+        from couriermail.maildir.create import create_folder
+
+        path = create_folder(self.path, name)
+        return Maildir(path, file_mode=self.file_mode, clock=self._clock)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """The messages, from their names alone."""
+        from couriermail.maildir.entries import iter_entries
+
+        return iter_entries(self.path)
+
+    def entry(self, key: str) -> Entry:
+        """The message with this key.
+
+        Raises:
+            MaildirMissingError: there is none.
+        """
+        from couriermail.maildir.entries import find_entry
+
+        return find_entry(self.path, key)
+
+    def open_message(self, key: str) -> BinaryIO:
+        """Open the message with this key for reading.
+
+        Raises:
+            MaildirMissingError: there is none.
+        """
+        return self.entry(key).open()
+
+    @property
+    def quota(self) -> Quota | None:
+        """The quota that applies here, or None."""
+        from couriermail.maildir.folders import owner_of
+        from couriermail.maildir.maildirsize import read_size_file
+
+        file = read_size_file(owner_of(self.path))
+        return file.quota if file is not None and file.quota.is_limited else None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the quota file says is used, or None where there is no quota."""
+        from couriermail.maildir.folders import owner_of
+        from couriermail.maildir.maildirsize import read_size_file
+
+        file = read_size_file(owner_of(self.path))
+        return None if file is None else file.usage
+
+    def set_quota(self, quota: Quota | str) -> None:
+        """Install or replace the quota and count what is there.
+
+        Raises:
+            QuotaTextError: it names no limit.
+            MaildirError: the maildir cannot be read or written.
+        """
+        from couriermail.maildir.folders import owner_of
+        from couriermail.maildir.maildirsize import set_quota
+
+        set_quota(owner_of(self.path), _quota(quota))
+
+    def __repr__(self) -> str:
+        return f"Maildir({self.path!r})"
+
+
+def deliver_all(deliveries: Iterable[tuple[Maildir, Chunks]]) -> list[DeliveryResult]:
+    """Store messages in any maildirs with few syncs; those reported with a key are durable.
+
+    Returns:
+        One result per message, in order.  One that fails does not concern the others.
+    """
+    results: list[DeliveryResult] = []
+    batch: list[tuple[Maildir, Chunks]] = []
+    for delivery in deliveries:
+        batch.append(delivery)
+        if len(batch) == BATCH_SIZE:
+            results += _deliver_batch(batch)
+            batch = []
+    return results + _deliver_batch(batch)
+
+
+def _deliver_batch(batch: list[tuple[Maildir, Chunks]]) -> list[DeliveryResult]:
+    ledger = QuotaLedger()
+    prepared: list[PreparedMessage] = []
+    failed: dict[int, DeliveryResult] = {}
+    try:
+        for number, (box, chunks) in enumerate(batch):
+            try:
+                prepared.append(box.prepare(chunks, ledger=ledger))
+            except MaildirError as error:
+                failed[number] = DeliveryResult(None, error)
+        committed = iter(commit_all(prepared))
+    except BaseException:
+        for message in prepared:
+            message.abort()
+        raise
+    return [failed.get(number) or next(committed) for number in range(len(batch))]
+
+
+def _quota(quota: Quota | str) -> Quota:
+    from couriermail.maildir.quota import Quota as Limits
+
+    return Limits.parse(quota) if isinstance(quota, str) else quota
