@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from couriermail.rfc822.dates import format_date, local_offset, parse_date
     from couriermail.rfc822.encoded_word import (
+        Run,
         decode_runs,
         decode_words,
         encode_phrase,
@@ -40,6 +41,20 @@ if TYPE_CHECKING:
         domain_to_unicode,
     )
     from couriermail.rfc822.msgid import fold_references, make_message_id, parse_message_ids
+    from couriermail.rfc822.report import (
+        DeliveryStatus,
+        MessageStatus,
+        RecipientStatus,
+        Report,
+        choose_boundary,
+    )
+    from couriermail.rfc822.transfer import (
+        decode_base64,
+        decode_quoted_printable,
+        encode_base64,
+        encode_quoted_printable,
+    )
+    from couriermail.rfc822.typed_address import decode_typed_address, encode_typed_address
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -58,8 +73,18 @@ else:
                 "rewrite_addresses",
                 "wrap_addresses",
             ),
-            "dates": ("format_date", "local_offset", "parse_date"),
-            "encoded_word": ("decode_runs", "decode_words", "encode_phrase", "encode_words"),
+            "dates": (
+                "format_date",
+                "local_offset",
+                "parse_date",
+            ),
+            "encoded_word": (
+                "Run",
+                "decode_runs",
+                "decode_words",
+                "encode_phrase",
+                "encode_words",
+            ),
             "errors": (
                 "EncodingError",
                 "HeaderLimitError",
@@ -67,19 +92,45 @@ else:
                 "MissingFieldError",
                 "Rfc822Error",
             ),
-            "headers": ("Field", "HeaderReader", "Headers"),
+            "headers": (
+                "Field",
+                "HeaderReader",
+                "Headers",
+            ),
             "idn": (
                 "address_to_ascii",
                 "address_to_unicode",
                 "domain_to_ascii",
                 "domain_to_unicode",
             ),
-            "msgid": ("fold_references", "make_message_id", "parse_message_ids"),
+            "msgid": (
+                "fold_references",
+                "make_message_id",
+                "parse_message_ids",
+            ),
+            "report": (
+                "DeliveryStatus",
+                "MessageStatus",
+                "RecipientStatus",
+                "Report",
+                "choose_boundary",
+            ),
+            "transfer": (
+                "decode_base64",
+                "decode_quoted_printable",
+                "encode_base64",
+                "encode_quoted_printable",
+            ),
+            "typed_address": (
+                "decode_typed_address",
+                "encode_typed_address",
+            ),
         },
     )
 
 __all__ = [
     "Address",
+    "DeliveryStatus",
     "EncodingError",
     "Field",
     "Group",
@@ -87,15 +138,26 @@ __all__ = [
     "HeaderReader",
     "Headers",
     "MessageFileError",
+    "MessageStatus",
     "MissingFieldError",
+    "RecipientStatus",
+    "Report",
     "Rfc822Error",
+    "Run",
     "address_to_ascii",
     "address_to_unicode",
+    "choose_boundary",
+    "decode_base64",
+    "decode_quoted_printable",
     "decode_runs",
+    "decode_typed_address",
     "decode_words",
     "domain_to_ascii",
     "domain_to_unicode",
+    "encode_base64",
     "encode_phrase",
+    "encode_quoted_printable",
+    "encode_typed_address",
     "encode_words",
     "fold_addresses",
     "fold_references",

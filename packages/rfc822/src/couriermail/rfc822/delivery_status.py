@@ -1,0 +1,193 @@
+"""The machine-readable part of delivery reports: one value per recipient, both ways.
+
+`DeliveryStatus.parse` reads the body of a message/delivery-status part as leniently as the
+mail of the world needs; `bytes(status)` writes one.  Source: RFC 3464 2, RFC 6533 4, spec
+rfc822 4.23, spec mta 12.4.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import attrs
+
+from couriermail.rfc822.headers import Field, split_fields
+from couriermail.rfc822.typed_address import decode_typed_address
+
+__all__ = ["DeliveryStatus", "MessageStatus", "RecipientStatus"]
+
+ExtraFields = tuple[tuple[str, str], ...]
+
+_BLANK_LINE: Final = re.compile(rb"(?:^|(?<=\n))[ \t]*\r?\n")
+_FOLD: Final = "\n" + " " * 8  # spec mta 12.4: further lines of a reply
+
+# Field names in the order they are written, and the attributes that hold them.
+_MESSAGE_FIELDS: Final = {
+    "Reporting-MTA": "reporting_mta",
+    "Arrival-Date": "arrival_date",
+    "Original-Envelope-Id": "envelope_id",
+    "Received-From-MTA": "received_from_mta",
+}
+_RECIPIENT_FIELDS: Final = {
+    "Final-Recipient": "final_recipient",
+    "Action": "action",
+    "Original-Recipient": "original_recipient",
+    "Status": "status",
+    "Remote-MTA": "remote_mta",
+    "Diagnostic-Code": "diagnostic_code",
+    "Will-Retry-Until": "will_retry_until",
+}
+
+
+@attrs.frozen(kw_only=True)
+class MessageStatus:
+    """What a report says about the message as a whole.  Empty text leaves a field out.
+
+    Attributes:
+        reporting_mta: with its type, such as `dns; mail.example.com`.
+        arrival_date: an RFC 5322 date.
+        envelope_id: the sender's ENVID, decoded.
+        received_from_mta: with its type.
+        extra: further fields, name and value.
+    """
+
+    reporting_mta: str = ""
+    arrival_date: str = ""
+    envelope_id: str = ""
+    received_from_mta: str = ""
+    extra: ExtraFields = ()
+
+    def __bytes__(self) -> bytes:
+        """The block of fields, without the empty line behind it."""
+        return _format_block(self, _MESSAGE_FIELDS, self.extra)
+
+
+@attrs.frozen(kw_only=True)
+class RecipientStatus:
+    """What a report says about one recipient.  Empty text leaves a field out.
+
+    Attributes:
+        final_recipient: the address with its type (`rfc822; joe@example.com`), or a bare
+            address, which gets the type `rfc822`, or `utf-8` when it is not ASCII.
+        action: `failed`, `delayed`, `delivered`, `relayed` or `expanded`.
+        status: an enhanced status code (RFC 3463).
+        original_recipient: as `final_recipient`; what the sender wrote.
+        remote_mta: with its type.
+        diagnostic_code: with its type; several lines are separated by LF.
+        will_retry_until: an RFC 5322 date.
+        extra: further fields, name and value, such as X-Network-Error.
+    """
+
+    final_recipient: str
+    action: str = ""
+    status: str = ""
+    original_recipient: str = ""
+    remote_mta: str = ""
+    diagnostic_code: str = ""
+    will_retry_until: str = ""
+    extra: ExtraFields = ()
+
+    @property
+    def final_address(self) -> str:
+        """The final recipient's address; empty when its type is not known."""
+        return decode_typed_address(self.final_recipient)
+
+    @property
+    def original_address(self) -> str:
+        """The original recipient's address; empty when there is none."""
+        return decode_typed_address(self.original_recipient)
+
+    def __bytes__(self) -> bytes:
+        """The block of fields, without the empty line behind it."""
+        typed = attrs.evolve(
+            self,
+            final_recipient=_with_type(self.final_recipient),
+            original_recipient=_with_type(self.original_recipient),
+        )
+        return _format_block(typed, _RECIPIENT_FIELDS, self.extra)
+
+
+@attrs.frozen
+class DeliveryStatus:
+    """The body of a message/delivery-status part.
+
+    Attributes:
+        message: the fields about the message.
+        recipients: one value per recipient, in order.
+    """
+
+    message: MessageStatus
+    recipients: tuple[RecipientStatus, ...]
+
+    @classmethod
+    def parse(cls, body: bytes) -> DeliveryStatus:
+        """Reads the transfer-decoded body of a report's second part.
+
+        Blocks are separated by empty lines.  The first one is about the message unless it
+        names a recipient; blocks without a recipient are left out.  Nothing raises.
+        """
+        message = MessageStatus()
+        recipients: list[RecipientStatus] = []
+        blocks = [fields for block in _BLANK_LINE.split(body) if (fields := split_fields(block))]
+        for index, fields in enumerate(blocks):
+            recipient = _read_recipient(fields)
+            if recipient is not None:
+                recipients.append(recipient)
+            elif index == 0:
+                known, extra = _read_block(fields, _MESSAGE_FIELDS)
+                message = MessageStatus(**known, extra=extra)
+        return cls(message, tuple(recipients))
+
+    def __bytes__(self) -> bytes:
+        return b"\n".join(bytes(block) for block in (self.message, *self.recipients))
+
+
+def _read_recipient(fields: list[Field]) -> RecipientStatus | None:
+    known, extra = _read_block(fields, _RECIPIENT_FIELDS)
+    if not (known.get("final_recipient") or known.get("original_recipient")):
+        return None
+    known.setdefault("final_recipient", "")
+    known["action"] = known.get("action", "").lower()
+    return RecipientStatus(**known, extra=extra)
+
+
+def _read_block(fields: list[Field], names: dict[str, str]) -> tuple[dict[str, str], ExtraFields]:
+    attributes = {name.lower().encode(): attribute for name, attribute in names.items()}
+    known: dict[str, str] = {}
+    extra: list[tuple[str, str]] = []
+    for field in fields:
+        if not field.has_colon:
+            continue
+        attribute = attributes.get(field.key)
+        if attribute is None:
+            extra.append((field.name, field.value.strip(" \t")))
+        else:
+            known.setdefault(attribute, field.value.strip(" \t"))
+    return known, tuple(extra)
+
+
+def _format_block(
+    block: MessageStatus | RecipientStatus, names: dict[str, str], extra: ExtraFields
+) -> bytes:
+    lines = [
+        f"{name}: {_fold(value)}\n"
+        for name, value in (
+            *((name, getattr(block, attribute)) for name, attribute in names.items()),
+            *extra,
+        )
+        if value
+    ]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _fold(value: str) -> str:
+    """Keeps text of strangers inside its field: every further line is a continuation."""
+    lines = [line.strip(" \t") for line in value.replace("\r", "").replace("\0", "").split("\n")]
+    return _FOLD.join(line for line in lines if line)
+
+
+def _with_type(address: str) -> str:
+    if not address or ";" in address:
+        return address
+    return f"rfc822; {address}" if address.isascii() else f"utf-8; {address}"
