@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         QuotaExceeded,
         QuotaTextError,
     )
+    from couriermail.maildir.locks import LockPolicy
     from couriermail.maildir.maildir import Maildir, deliver_all
+    from couriermail.maildir.mbox import deliver_mbox
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
 else:
@@ -44,7 +46,9 @@ else:
                 "QuotaExceeded",
                 "QuotaTextError",
             ),
+            "locks": ("LockPolicy",),
             "maildir": ("Maildir", "deliver_all"),
+            "mbox": ("deliver_mbox",),
             "names": ("MaildirKey",),
             "quota": ("Quota", "Usage"),
         },
@@ -54,6 +58,7 @@ __all__ = [
     "DeliveryResult",
     "Entry",
     "InvalidNameError",
+    "LockPolicy",
     "Maildir",
     "MaildirError",
     "MaildirExistsError",
@@ -69,4 +74,5 @@ __all__ = [
     "Usage",
     "commit_all",
     "deliver_all",
+    "deliver_mbox",
 ]

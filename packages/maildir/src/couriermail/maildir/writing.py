@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     Chunks = object
 
-__all__ = ["Chunks", "message_size", "write_message"]
+__all__ = ["Chunks", "iter_chunks", "message_size", "write_message"]
 
 _PARTS_PER_CALL = 512  # IOV_MAX is 1024 on Linux
 _READ_SIZE = 256 * 1024
@@ -47,10 +47,18 @@ def write_message(descriptor: int, chunks: Chunks) -> int:
     if isinstance(chunks, (list, tuple)):
         return _write_parts(descriptor, chunks)
     size = 0
-    for chunk in _iterate(chunks):
+    for chunk in iter_chunks(chunks):
         write_all(descriptor, chunk)
         size += len(chunk)
     return size
+
+
+def iter_chunks(chunks: Chunks) -> Iterable[bytes | memoryview]:
+    """The parts of a message, however it was given."""
+    if isinstance(chunks, (bytes, memoryview)):
+        return (chunks,)
+    read = getattr(chunks, "read", None)  # a file's own iterator would give line after line
+    return chunks if read is None else iter(lambda: read(_READ_SIZE), b"")
 
 
 def _write_parts(descriptor: int, parts: Sequence[bytes | memoryview]) -> int:
@@ -72,8 +80,3 @@ def _write_rest(descriptor: int, parts: Sequence[bytes | memoryview], written: i
         else:
             write_all(descriptor, memoryview(part)[written:])
             written = 0
-
-
-def _iterate(chunks: Iterable[bytes | memoryview] | BinaryIO) -> Iterable[bytes | memoryview]:
-    read = getattr(chunks, "read", None)  # a file's own iterator would give line after line
-    return chunks if read is None else iter(lambda: read(_READ_SIZE), b"")
