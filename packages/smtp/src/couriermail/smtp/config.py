@@ -1,0 +1,54 @@
+"""How one server behaves: what it offers, what it demands, how it treats odd bytes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from couriermail.smtp.limits import Limits
+
+__all__ = ["BarePolicy", "LineEnds", "Mode", "ServerConfig"]
+
+Mode = Literal["smtp", "lmtp"]
+LineEnds = Literal["crlf", "lf"]
+BarePolicy = Literal["reject", "normalize", "keep"]
+
+
+@attrs.frozen(kw_only=True)
+class ServerConfig:
+    """The settings of a `ServerEngine`.
+
+    Attributes:
+        hostname: our name in the banner and the EHLO reply.
+        banner: text of the banner; `<hostname> ESMTP` when empty.
+        mode: `smtp` or `lmtp` (RFC 2033).
+        limits: what one client may ask for.
+        line_ends: how the lines of a message end when they reach the caller.
+        bare: what becomes of CR, LF and NUL octets that may not stand in a message (RFC 5321
+            2.3.8, 4.1.1.4).  `reject` answers 550 5.6.0 at the end of the message, `normalize`
+            makes line ends of bare CR and LF and drops NUL, `keep` passes all three.
+        starttls: offer STARTTLS (RFC 3207).
+        require_tls: answer 530 to everything but a few verbs until TLS is on.
+        auth_mechanisms: SASL mechanisms to announce (RFC 4954); none: no AUTH.
+        auth_in_clear: announce and take AUTH without TLS too.
+        require_auth: answer 530 to mail of clients that did not authenticate.
+        chunking: offer CHUNKING and take BDAT (RFC 3030).
+        smtputf8: offer SMTPUTF8 (RFC 6531).
+        courier: offer XVERP and XSECURITY and take their parameters ("spec smtp 13").
+    """
+
+    hostname: str = "localhost"
+    banner: str = ""
+    mode: Mode = "smtp"
+    limits: Limits = attrs.Factory(Limits)
+    line_ends: LineEnds = "crlf"
+    bare: BarePolicy = "reject"
+    starttls: bool = False
+    require_tls: bool = False
+    auth_mechanisms: tuple[str, ...] = ()
+    auth_in_clear: bool = False
+    require_auth: bool = False
+    chunking: bool = False
+    smtputf8: bool = True
+    courier: bool = False

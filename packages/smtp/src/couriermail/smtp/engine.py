@@ -1,0 +1,689 @@
+"""The server side of SMTP and LMTP as a machine without I/O: bytes in, events out.
+
+Theory of operation
+-------------------
+The caller has a connection; the engine knows the protocol.  The caller feeds what it read to
+`receive`, takes events with `next_event` until there is none, answers those that ask a question
+with `reply`, and writes what `bytes_to_send` gives.  There is no clock, no log and no socket here;
+time-outs and shutdown are things the caller *tells* the engine (`close`).
+
+One question is open at a time.  A client may send many commands at once (PIPELINING,
+RFC 2920), but the answer to one decides what the next means: DATA behind a refused RCPT is an
+error.  So the next event is made only after the pending one was answered.  What the client
+sent meanwhile waits in one buffer, which serves commands and messages alike: a QUIT behind
+the final dot is not lost and bytes behind DATA are data.  Replies collect, so that the answers to a
+pipeline leave in one write.
+
+What may come when is a table (`states.COMMANDS`), and so is what follows a success
+(`states.AFTER_SUCCESS`).  A command passes four gates: is the line well formed, is the verb known,
+is it served before TLS and AUTH, may it come now and with such an argument.  Behind the gates
+one short method per verb makes the event or the reply.
+
+Messages are never buffered.  Their bytes pass through `content.DotReader` as they come and leave
+as `DataChunk` events.  A message that breaks a rule (size, bare CR or LF) is read on to its true
+end all the same and refused only there: stopping early would read the rest of the message as
+commands.
+
+Two barriers keep bytes of one kind from being taken for another.  Bytes behind STARTTLS that
+arrived in clear text close the session (CVE-2011-0411 and its children: they must not be
+executed inside TLS).  Bytes behind a *refused* DATA close it too: such a client did
+not wait for 354 and what it sent may be a message, which must not be read as commands.
+
+Bounds.  Memory: one received piece plus `Limits.command_line`, plus the envelope, which
+`Limits.recipients` bounds.  Work: linear in bytes received.  The events and the
+replies depend on the bytes only, not on how they were cut, the two barriers excepted.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from couriermail.core import Reply
+from couriermail.smtp import events, replies
+from couriermail.smtp.config import ServerConfig
+from couriermail.smtp.content import ChunkReader, Content, DotReader
+from couriermail.smtp.errors import CommandSyntaxError, EngineUseError
+from couriermail.smtp.line_buffer import LineBuffer
+from couriermail.smtp.parameters import parse_mail, parse_rcpt
+from couriermail.smtp.session import AuthInfo, Session, TlsInfo
+from couriermail.smtp.states import AFTER_SUCCESS, COMMANDS, Command, Phase
+
+__all__ = ["ServerEngine"]
+
+# Only CRLF ends a command (RFC 5321 2.3.8); NUL is no character of SMTP (4.1.1.4).
+_BAD_OCTETS = re.compile(rb"[\r\n\0]")
+_NAME_BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
+_NAME_LENGTH = 255
+_BDAT = re.compile(rb"([0-9]{1,19})(?: +LAST)?\Z", re.IGNORECASE)  # RFC 3030 2
+
+
+@attrs.define
+class ServerEngine:
+    """One session of an SMTP or LMTP server.
+
+    Attributes:
+        config: what is offered and demanded.
+        session: what is known about the client; the engine keeps it up to date.
+    """
+
+    config: ServerConfig = attrs.Factory(ServerConfig)
+    session: Session = attrs.Factory(Session)
+    _phase: Phase = Phase.CONNECT
+    _pending: events.Event | None = None
+    _ready: deque[events.Event] = attrs.Factory(lambda: deque([events.Connected()]))
+    _buffer: LineBuffer = attrs.Factory(LineBuffer)
+    _output: list[bytes] = attrs.Factory(list)
+    _is_eof: bool = False
+    _errors: int = 0
+    _idle_commands: int = 0
+    _transactions: int = 0
+    # The message that is arriving
+    _content: Content = attrs.Factory(lambda: Content("crlf", "keep"))
+    _dots: DotReader | None = None
+    _chunks: ChunkReader | None = None
+    _is_receiving: bool = False
+    _refusal: Reply | None = None
+    _phase_after_skip: Phase | None = None
+    _mechanism: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        self.session.lmtp = self.config.mode == "lmtp"
+
+    # What the caller uses
+
+    @property
+    def is_closed(self) -> bool:
+        """The session is over; only `bytes_to_send` and the last events are left."""
+        return self._phase is Phase.CLOSED
+
+    @property
+    def is_receiving(self) -> bool:
+        """The client was told to send a message and its end has not come."""
+        return self._is_receiving
+
+    @property
+    def is_between_commands(self) -> bool:
+        """Nothing is going on: a polite moment for 421."""
+        return self._pending is None and not self._is_receiving
+
+    @property
+    def pending(self) -> events.Event | None:
+        """The event that waits for `reply`, if any."""
+        return self._pending
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received that wait for their turn; a reason to stop reading when large."""
+        return len(self._buffer)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the client; does nothing but remember them."""
+        if not data or self._phase is Phase.CLOSED:
+            return
+        if self._phase is Phase.TLS:  # RFC 3207 5, 6: see the theory of operation
+            self.close(None, "protocol")
+            return
+        self._buffer.append(data)
+
+    def receive_eof(self) -> None:
+        """The client will send no more; what it sent so far is still served."""
+        self._is_eof = True
+
+    def next_event(self) -> events.Event | None:
+        """The next thing that happened; None when a reply or more bytes are needed first."""
+        while not self._ready:
+            if self._pending is not None or not self._step():
+                return None
+        event = self._ready.popleft()
+        if type(event) in events.AWAITS_REPLY:
+            self._pending = event
+        return event
+
+    def bytes_to_send(self) -> bytes:
+        """What has to go to the client now; each byte is given once."""
+        if not self._output:
+            return b""
+        data = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+        self._output.clear()
+        return data
+
+    def reply(self, reply: Reply | None = None) -> None:
+        """Answer the pending event; None is the event's usual answer.
+
+        A 221 or 421 closes the session.  Any 2xx or 3xx to `DataStart` means 354.
+
+        Raises:
+            EngineUseError: nothing is pending, the end of a message was given no answer, or
+                success was claimed for AUTH without `accept_auth`.
+        """
+        event = self._take_pending()
+        if reply is None:
+            reply = _DEFAULT_REPLIES.get(type(event))
+            if reply is None and not isinstance(event, events.Connected | events.Helo):
+                self._pending = event
+                raise EngineUseError(f"{type(event).__name__} needs an explicit reply")
+        if isinstance(event, events.DataEnd) and reply is not None:
+            self._answer_message([reply] * self._reply_count())
+        elif reply is not None and reply.code in (221, 421):
+            self._close_by_reply(reply)
+        elif reply is not None and reply.code >= 400:
+            self._settle_refusal(event, reply)
+        else:
+            self._settle_success(event, reply)
+
+    def reply_each(self, answers: Sequence[Reply]) -> None:
+        """Answer the end of an LMTP message, one reply per accepted recipient (RFC 2033 4.2).
+
+        Raises:
+            EngineUseError: this is not LMTP, no message has ended, or the number is wrong.
+        """
+        if not self.session.lmtp or not isinstance(self._pending, events.DataEnd):
+            raise EngineUseError("replies per recipient are for the end of an LMTP message")
+        if len(answers) != self._reply_count():
+            raise EngineUseError("one reply per accepted recipient")
+        self._pending = None
+        self._answer_message(answers)
+
+    def accept_auth(self, identity: str) -> None:
+        """Answer `Auth` or `AuthResponse` with 235: the client is `identity`."""
+        if not isinstance(self._pending, events.Auth | events.AuthResponse):
+            raise EngineUseError("no authentication is pending")
+        self.session.auth = AuthInfo(self._mechanism, identity)
+        self.reply(replies.AUTH_OK)
+
+    def tls_started(self, tls: TlsInfo) -> None:
+        """The handshake after STARTTLS succeeded: the session begins anew (RFC 3207 4.2)."""
+        if self._phase is not Phase.TLS:
+            raise EngineUseError("no TLS handshake was under way")
+        self._phase = Phase.START
+        session = self.session
+        session.tls, session.helo, session.esmtp, session.auth = tls, "", False, None
+
+    def close(self, reply: Reply | None, cause: str) -> None:
+        """End the session from our side: a time-out, a shutdown, a broken connection.
+
+        Args:
+            reply: what to tell the client, or None when it cannot hear us.
+            cause: for the `Closed` event.
+        """
+        if self._phase is Phase.CLOSED:
+            return
+        if reply is not None:
+            self._send(reply)
+        if self._is_receiving:
+            self._is_receiving = False
+            self._ready.append(events.DataDiscarded(reply))
+        self._phase = Phase.CLOSED
+        self._pending = None
+        self._buffer.clear()
+        self._ready.append(events.Closed(cause))
+
+    # Reading
+
+    def _step(self) -> bool:
+        """Do one piece of work on what waits in the buffer; False when there is none."""
+        match self._phase:
+            case Phase.DATA:
+                return self._step_data()
+            case Phase.CHUNK:
+                return self._step_chunk()
+            case Phase.CLOSED | Phase.CONNECT:
+                return False
+            case Phase.TLS:
+                return self._step_eof()
+            case Phase.AUTH:
+                return self._step_line(self.config.limits.auth_line, self._auth_line)
+            case _:
+                return self._step_line(self.config.limits.command_line, self._command)
+
+    def _step_eof(self) -> bool:
+        if self._is_eof:
+            self.close(None, "eof")
+        return self._is_eof
+
+    def _step_line(self, limit: int, use: Callable[[bytes], None]) -> bool:
+        try:
+            line = self._buffer.take_line(limit)
+            if line is None:
+                return self._step_eof()
+            use(line)
+        except CommandSyntaxError as error:
+            if self._phase is Phase.AUTH:
+                self._phase = Phase.READY
+            self._refuse(error.reply)
+        return True
+
+    def _command(self, line: bytes) -> None:
+        if _BAD_OCTETS.search(line):
+            return self._refuse(replies.BAD_LINE)
+        verb, _, argument = line.rstrip(b" \t").partition(b" ")
+        verb = verb.upper()
+        argument = argument.lstrip(b" ")
+        command = COMMANDS.get(verb)
+        if command is None or verb in self._foreign_verbs():
+            self._ready.append(events.Unknown(_to_text(verb), _to_text(argument)))
+            return None
+        if command.is_idle:
+            self._idle_commands += 1
+            if self._idle_commands > self.config.limits.idle_commands:
+                return self.close(replies.TOO_MANY_IDLE, "idle")
+        refusal = self._gate(verb, command, argument)
+        if refusal is not None:
+            return self._refuse_command(verb, argument, refusal)
+        return _PARSERS[verb](self, verb, argument)
+
+    def _foreign_verbs(self) -> frozenset[bytes]:
+        verbs = _NOT_LMTP if self.session.lmtp else _NOT_SMTP
+        return verbs if self.config.chunking else verbs | _BDAT_VERB
+
+    def _gate(self, verb: bytes, command: Command, argument: bytes) -> Reply | None:
+        """Why a command may not come now, or None."""
+        if not command.is_open:
+            if self.config.require_tls and self.session.tls is None:
+                return replies.TLS_REQUIRED
+            if self.config.require_auth and self.session.auth is None:
+                return replies.AUTH_REQUIRED
+        if self._phase not in command.phases:
+            if self._phase is Phase.START:
+                return replies.NO_HELO
+            in_mail = self._phase is Phase.MAIL and verb in (b"DATA", b"BDAT")
+            return replies.NO_RECIPIENTS if in_mail else replies.BAD_SEQUENCE
+        if command.argument != "optional" and (command.argument == "needed") != bool(argument):
+            return replies.BAD_ARGUMENT
+        return None
+
+    def _refuse_command(self, verb: bytes, argument: bytes, refusal: Reply) -> None:
+        if verb == b"BDAT":
+            return self._skip_chunk(argument, refusal)
+        self._refuse(refusal)
+        if verb == b"DATA":
+            self._guard_refused_data()
+        return None
+
+    # One method per verb
+
+    def _helo(self, verb: bytes, argument: bytes) -> None:
+        name = _NAME_BLANKS.sub("_", _to_text(argument))[:_NAME_LENGTH]
+        self._ready.append(events.Helo(verb.decode("ascii"), name))
+
+    def _starttls(self, _verb: bytes, _argument: bytes) -> None:
+        if self.session.tls is not None:
+            return self._refuse(replies.BAD_SEQUENCE)
+        if not self.config.starttls:
+            return self._refuse(replies.TLS_UNAVAILABLE)
+        if len(self._buffer):
+            return self.close(replies.TLS_INJECTION, "protocol")
+        self._ready.append(events.StartTls())
+        return None
+
+    def _auth(self, _verb: bytes, argument: bytes) -> None:
+        refusal = self._auth_gate()
+        if refusal is not None:
+            return self._refuse(refusal)
+        word, _, initial = argument.partition(b" ")
+        mechanism = _to_text(word.upper())
+        if mechanism not in self.config.auth_mechanisms:
+            return self._refuse(replies.AUTH_UNKNOWN_MECHANISM)
+        self._mechanism = mechanism
+        response = None
+        if initial:  # RFC 4954 4: "=" is an empty initial response
+            response = b"" if initial == b"=" else _decode_base64(initial)
+            if response is None:
+                return self._refuse(replies.AUTH_NOT_BASE64)
+        self._ready.append(events.Auth(mechanism=mechanism, initial=response))
+        return None
+
+    def _auth_gate(self) -> Reply | None:
+        if not self.config.auth_mechanisms:
+            return replies.AUTH_DISABLED
+        if self.session.tls is None and not self.config.auth_in_clear:
+            return replies.TLS_REQUIRED
+        # RFC 4954 4: after a successful AUTH, no more AUTH in the session
+        return replies.BAD_SEQUENCE if self.session.auth is not None else None
+
+    def _auth_line(self, line: bytes) -> None:
+        self._phase = Phase.READY
+        if line == b"*":
+            return self._refuse(replies.AUTH_CANCELLED)
+        response = _decode_base64(line)
+        if response is None:
+            return self._refuse(replies.AUTH_NOT_BASE64)
+        self._ready.append(events.AuthResponse(response))
+        return None
+
+    def _mail(self, _verb: bytes, argument: bytes) -> None:
+        if argument[:5].upper() != b"FROM:":
+            return self._refuse(replies.BAD_ARGUMENT)
+        if self._transactions >= self.config.limits.transactions:
+            return self.close(replies.TOO_MANY_TRANSACTIONS, "transactions")
+        self._ready.append(parse_mail(argument[5:], self.config))
+        return None
+
+    def _rcpt(self, _verb: bytes, argument: bytes) -> None:
+        if argument[:3].upper() != b"TO:":
+            return self._refuse(replies.BAD_ARGUMENT)
+        if len(self.session.recipients) >= self.config.limits.recipients:
+            return self._send(replies.TOO_MANY_RECIPIENTS)  # RFC 5321 4.5.3.1.10
+        mail = self.session.mail
+        rcpt = parse_rcpt(argument[3:], self.config, smtputf8=mail is not None and mail.smtputf8)
+        self._ready.append(rcpt)
+        return None
+
+    def _data(self, _verb: bytes, _argument: bytes) -> None:
+        self._ready.append(events.DataStart("DATA"))
+
+    def _bdat(self, _verb: bytes, argument: bytes) -> None:
+        match = _BDAT.match(argument)
+        if match is None:
+            return self._skip_chunk(argument, replies.BAD_ARGUMENT)
+        is_first = self._chunks is None
+        if self._chunks is None:
+            self._content = self._new_content()
+            self._chunks = ChunkReader(self._content)
+        self._chunks.start_chunk(int(match[1]), is_last=len(match[0]) != len(match[1]))
+        if is_first:
+            self._ready.append(events.DataStart("BDAT"))
+        else:
+            self._phase = Phase.CHUNK
+        return None
+
+    def _rset(self, _verb: bytes, _argument: bytes) -> None:
+        self._end_transaction("RSET")
+        self._send(replies.OK)
+
+    def _noop(self, _verb: bytes, _argument: bytes) -> None:
+        self._send(replies.OK)
+
+    def _help(self, _verb: bytes, _argument: bytes) -> None:
+        self._send(replies.HELP)
+
+    def _vrfy(self, _verb: bytes, argument: bytes) -> None:
+        self._ready.append(events.Vrfy(_to_text(argument)))
+
+    def _expn(self, _verb: bytes, argument: bytes) -> None:
+        self._ready.append(events.Expn(_to_text(argument)))
+
+    def _quit(self, _verb: bytes, _argument: bytes) -> None:
+        self.close(replies.BYE, "quit")
+
+    # The message
+
+    def _new_content(self) -> Content:
+        return Content(self.config.line_ends, self.config.bare)
+
+    def _step_data(self) -> bool:
+        reader = self._dots
+        if reader is None or not len(self._buffer):
+            return self._step_eof()
+        self._deliver(reader.feed(self._buffer.take_all()))
+        if reader.rest is not None:
+            self._buffer.append(reader.rest)
+            self._end_message()
+        return True
+
+    def _step_chunk(self) -> bool:
+        reader = self._chunks
+        if reader is None or (reader.remaining and not len(self._buffer)):
+            return self._step_eof()
+        piece, rest = reader.feed(self._buffer.take_all())
+        self._buffer.append(rest)
+        self._deliver(piece)
+        if not reader.remaining:
+            self._end_chunk(reader)
+        return True
+
+    def _end_chunk(self, reader: ChunkReader) -> None:
+        if self._phase_after_skip is not None and self._refusal is not None:
+            self._phase, self._phase_after_skip = self._phase_after_skip, None
+            self._chunks = None
+            self._refuse(self._refusal)
+        elif reader.is_last or self._refusal is not None:
+            self._end_message()
+        else:
+            self._phase = Phase.BDAT
+            self._send(replies.OK)
+
+    def _deliver(self, piece: bytes) -> None:
+        if not self._is_receiving or self._refusal is not None:
+            return
+        limit = self.config.limits.message_size
+        if self._content.is_refused:
+            self._refusal = replies.BAD_CONTENT
+        elif limit and self._content.size > limit:
+            self._refusal = replies.MESSAGE_TOO_BIG
+        if self._refusal is not None:
+            self._ready.append(events.DataDiscarded(self._refusal))
+        elif piece:
+            self._ready.append(events.DataChunk(piece))
+
+    def _end_message(self) -> None:
+        self._is_receiving = False
+        self._dots = self._chunks = None
+        if self._refusal is None:
+            self._ready.append(events.DataEnd())
+        else:
+            self._answer_message([self._refusal] * self._reply_count())
+
+    def _reply_count(self) -> int:
+        # RFC 2033 4.2: one reply for each accepted RCPT
+        return len(self.session.recipients) if self.session.lmtp else 1
+
+    def _answer_message(self, answers: Sequence[Reply]) -> None:
+        if any(answer.is_success for answer in answers):
+            self._errors = self._idle_commands = 0
+            self.session.messages += 1
+        self._end_transaction(None)
+        for answer in answers:
+            self._send(answer)
+        if any(answer.code in (221, 421) for answer in answers):
+            self.close(None, "reply")
+        elif any(answer.is_permanent_failure for answer in answers):
+            self._count_error()
+
+    def _skip_chunk(self, argument: bytes, refusal: Reply) -> None:
+        """Refuse a BDAT command when its octets have gone by (RFC 3030 2)."""
+        match = _BDAT.match(argument)
+        if match is None:  # nobody knows where the next command begins
+            self._send(refusal)
+            return self.close(replies.DATA_BEFORE_REPLY, "protocol")
+        self._chunks = ChunkReader(Content("crlf", "keep"))
+        self._chunks.start_chunk(int(match[1]), is_last=True)
+        self._phase_after_skip, self._refusal = self._phase, refusal
+        self._phase = Phase.CHUNK
+        return None
+
+    def _guard_refused_data(self) -> None:
+        """Never read as commands what a client sent as a message (second barrier)."""
+        if len(self._buffer):
+            self.close(replies.DATA_BEFORE_REPLY, "protocol")
+
+    # Answers
+
+    def _take_pending(self) -> events.Event:
+        event, self._pending = self._pending, None
+        if event is None:
+            raise EngineUseError("no event waits for a reply")
+        return event
+
+    def _settle_success(self, event: events.Event, reply: Reply | None) -> None:
+        match event:
+            case events.Connected():
+                self._send_plain(reply or Reply(220, self._banner()))
+            case events.Helo():
+                self._accept_helo(event, reply)
+            case events.DataStart():
+                return self._accept_data(event)
+            case events.Auth() | events.AuthResponse():
+                return self._settle_auth(event, reply or replies.AUTH_OK)
+            case _ if reply is not None:
+                self._settle_transaction(event, reply)
+        self._phase = AFTER_SUCCESS.get(type(event), self._phase)
+        return None
+
+    def _settle_transaction(self, event: events.Event, reply: Reply) -> None:
+        if isinstance(event, events.Mail):
+            self._transactions += 1
+            self.session.mail = event
+        elif isinstance(event, events.Rcpt):
+            self.session.recipients.append(event)
+        elif isinstance(event, events.StartTls) and len(self._buffer):
+            return self.close(replies.TLS_INJECTION, "protocol")
+        return self._send(reply)
+
+    def _settle_auth(self, event: events.Event, reply: Reply) -> None:
+        if reply.code == 334:
+            self._phase = Phase.AUTH
+            return self._send_plain(reply)
+        if self.session.auth is None:
+            self._pending = event
+            raise EngineUseError("AUTH succeeds through accept_auth")
+        return self._send(reply)
+
+    def _settle_refusal(self, event: events.Event, reply: Reply) -> None:
+        match event:
+            case events.Connected():
+                self._phase = Phase.REFUSED
+                return self._send_plain(reply)
+            case events.DataStart(verb="BDAT") if self._chunks is not None:
+                self._phase_after_skip, self._refusal = self._phase, reply
+                self._phase = Phase.CHUNK
+                return None
+            case events.DataStart():
+                self._refuse(reply)
+                return self._guard_refused_data()
+        return self._refuse(reply)
+
+    def _accept_helo(self, event: events.Helo, reply: Reply | None) -> None:
+        self._end_transaction(event.verb)  # RFC 5321 4.1.4: EHLO acts as RSET
+        self.session.helo = event.name
+        self.session.esmtp = event.verb != "HELO"
+        lines = [reply.text if reply else self.config.hostname]
+        if self.session.esmtp:
+            lines += self._capabilities()
+        self._send_plain(Reply(250, "\n".join(lines)))
+
+    def _capabilities(self) -> list[str]:
+        config, limits = self.config, self.config.limits
+        is_tls = self.session.tls is not None
+        offers = {
+            "PIPELINING": True,  # RFC 2920
+            f"SIZE {limits.message_size}": True,  # RFC 1870
+            "8BITMIME": True,  # RFC 6152
+            "SMTPUTF8": config.smtputf8,  # RFC 6531
+            "ENHANCEDSTATUSCODES": True,  # RFC 2034
+            "DSN": True,  # RFC 3461
+            "CHUNKING": config.chunking,  # RFC 3030
+            "STARTTLS": config.starttls and not is_tls,  # RFC 3207
+            "AUTH " + " ".join(config.auth_mechanisms): bool(config.auth_mechanisms)
+            and (is_tls or config.auth_in_clear),  # RFC 4954
+            f"LIMITS RCPTMAX={limits.recipients} MAILMAX={limits.transactions}": True,  # RFC 9422
+            "XVERP=Courier": config.courier,
+            "XSECURITY=NONE,STARTTLS": config.courier,
+        }
+        return [offer for offer, is_offered in offers.items() if is_offered]
+
+    def _accept_data(self, event: events.DataStart) -> None:
+        self._is_receiving = True
+        self._refusal = None
+        if event.verb == "BDAT":
+            self._phase = Phase.CHUNK
+            return
+        self._content = self._new_content()
+        self._dots = DotReader(self._content)
+        self._phase = Phase.DATA
+        self._send_plain(replies.START_DATA)
+
+    def _end_transaction(self, cause: str | None) -> None:
+        """Forget the transaction; `cause` says by which command it was given up."""
+        session = self.session
+        if session.mail is not None and cause is not None:
+            if self._is_receiving:  # between two BDAT commands
+                self._ready.append(events.DataDiscarded(None))
+            self._ready.append(events.Reset(cause))
+        session.mail = None
+        session.recipients = []
+        self._is_receiving = False
+        self._dots = self._chunks = self._refusal = None
+        if self._phase is not Phase.START:
+            self._phase = Phase.READY
+
+    def _banner(self) -> str:
+        return (
+            self.config.banner
+            or f"{self.config.hostname} {'LMTP' if self.session.lmtp else 'ESMTP'}"
+        )
+
+    def _close_by_reply(self, reply: Reply) -> None:
+        self._send(reply)
+        self.close(None, "reply")
+
+    def _refuse(self, reply: Reply) -> None:
+        self._send(reply)
+        if reply.code >= 500:
+            self._count_error()
+
+    def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors >= self.config.limits.errors:
+            self.close(replies.TOO_MANY_ERRORS, "errors")
+
+    def _send(self, reply: Reply) -> None:
+        """Queue a reply; RFC 2034 4 wants an enhanced code on each but banner and EHLO."""
+        if reply.enhanced is None:
+            reply = attrs.evolve(reply, enhanced=f"{reply.code // 100}.0.0")
+        self._send_plain(reply)
+
+    def _send_plain(self, reply: Reply) -> None:
+        if "\r" in reply.text:
+            reply = attrs.evolve(reply, text=reply.text.replace("\r", ""))
+        self._output.append(reply.to_bytes())
+
+
+def _to_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _decode_base64(line: bytes) -> bytes | None:
+    try:
+        return a2b_base64(line, strict_mode=True) if line else b""
+    except Base64Error:
+        return None
+
+
+_NOT_SMTP = frozenset({b"LHLO"})
+_NOT_LMTP = frozenset({b"EHLO", b"HELO"})  # RFC 2033 4.1
+_BDAT_VERB = frozenset({b"BDAT"})
+
+_PARSERS: Mapping[bytes, Callable[[ServerEngine, bytes, bytes], None]] = {
+    b"EHLO": ServerEngine._helo,
+    b"HELO": ServerEngine._helo,
+    b"LHLO": ServerEngine._helo,
+    b"STARTTLS": ServerEngine._starttls,
+    b"AUTH": ServerEngine._auth,
+    b"MAIL": ServerEngine._mail,
+    b"RCPT": ServerEngine._rcpt,
+    b"DATA": ServerEngine._data,
+    b"BDAT": ServerEngine._bdat,
+    b"RSET": ServerEngine._rset,
+    b"NOOP": ServerEngine._noop,
+    b"HELP": ServerEngine._help,
+    b"VRFY": ServerEngine._vrfy,
+    b"EXPN": ServerEngine._expn,
+    b"QUIT": ServerEngine._quit,
+}
+
+_DEFAULT_REPLIES: Mapping[type, Reply] = {
+    events.StartTls: replies.START_TLS,
+    events.Mail: replies.MAIL_OK,
+    events.Rcpt: replies.RCPT_OK,
+    events.DataStart: replies.START_DATA,
+    events.Vrfy: replies.CANNOT_VERIFY,
+    events.Expn: replies.NOT_IMPLEMENTED,
+    events.Unknown: replies.UNKNOWN_COMMAND,
+}
