@@ -1,0 +1,196 @@
+"""Which domains are ours: `locals`, `hosteddomains` and lists of the same grammar.
+
+A domain is compared in its UTF-8, lower-case form (`domain_to_unicode`).  `DomainList` holds
+the entries of `locals` or `esmtpacceptmailfor`: `name`, `.name` for everything below a name,
+`!name` to exclude, `*` and `*.rest` for this machine's name (spec mta 3.2, 3.5).  The first
+entry that matches decides.  `Domains` answers the question "local, hosted or remote"
+(spec mta 4.3).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import attrs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = [
+    "MAX_HOSTED_PROBES",
+    "NO_DOMAINS",
+    "DomainList",
+    "DomainMatch",
+    "Domains",
+    "domain_to_ace",
+    "domain_to_unicode",
+    "hosted_entry",
+]
+
+MAX_HOSTED_PROBES = 5
+"""How many keys are tried after the exact one for a hosted domain (spec mta 4.3)."""
+
+_MAX_REMEMBERED = 4096  # answers kept; peers choose the domains, so the number is bounded
+
+
+def domain_to_unicode(domain: str) -> str:
+    """A domain in the form in which domains are compared: NFC, lower case, no `xn--`.
+
+    A label that is no valid ACE form of something stays as it is (RFC 5890 2.3.2.1).
+    """
+    if domain.isascii():
+        lowered = domain.lower()
+        if "xn--" not in lowered:
+            return lowered
+    else:
+        lowered = unicodedata.normalize("NFC", domain.lower())
+    return ".".join(_label_to_unicode(label) for label in lowered.split("."))
+
+
+def domain_to_ace(domain: str) -> str:
+    """A domain in the ASCII form for headers and the DNS; labels that have none stay."""
+    if domain.isascii():
+        return domain
+    return ".".join(_label_to_ace(label) for label in domain_to_unicode(domain).split("."))
+
+
+def _label_to_unicode(label: str) -> str:
+    if not label.startswith("xn--") or not label.isascii() or len(label) > 63:
+        return label
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+    except (UnicodeError, OverflowError, ValueError):
+        return label
+    if decoded.isascii() or _label_to_ace(decoded) != label:
+        return label  # not the ACE form of anything: never make two names out of one
+    return decoded if unicodedata.normalize("NFC", decoded.lower()) == decoded else label
+
+
+def _label_to_ace(label: str) -> str:
+    if label.isascii():
+        return label
+    try:
+        ace = "xn--" + label.encode("punycode").decode("ascii")
+    except UnicodeError:
+        return label
+    return ace if len(ace) <= 63 else label  # RFC 1035 2.3.4
+
+
+@attrs.frozen
+class DomainList:
+    """Entries such as those of `locals`, ready to be asked.
+
+    Attributes:
+        entries: lower-case UTF-8, in the order of the file; the first match decides.
+        hostname: this machine's name, for the entries `*` and `*.rest`.
+    """
+
+    entries: tuple[str, ...]
+    hostname: str = ""
+
+    @classmethod
+    def of(cls, entries: Iterable[str], hostname: str = "") -> DomainList:
+        """Make a list from entries as they stand in a file."""
+        return cls(tuple(map(domain_to_unicode, entries)), hostname.lower())
+
+    def __contains__(self, domain: str) -> bool:
+        """True when the first entry that matches `domain` is no exclusion."""
+        for form in self._forms(domain):
+            for entry in self.entries:
+                pattern = entry.removeprefix("!")
+                if form == pattern or (pattern.startswith(".") and form.endswith(pattern)):
+                    return not entry.startswith("!")
+        return False
+
+    def _forms(self, domain: str) -> Iterator[str]:
+        """The name with the machine's own name as `*` first, then as it is (spec mta 3.5)."""
+        yield from _placeholder_forms(domain, self.hostname)
+
+
+NO_DOMAINS = DomainList(())
+"""The list that no domain is in."""
+
+
+def _placeholder_forms(domain: str, hostname: str) -> Iterator[str]:
+    if hostname:
+        if domain == hostname:
+            yield "*"
+        elif domain.startswith(f"{hostname}."):
+            yield "*" + domain[len(hostname) :]
+    yield domain
+
+
+def hosted_entry(line: str) -> tuple[str, str]:
+    """Split a line of `hosteddomains`: `alias<TAB>target`; no TAB: the value is `1`."""
+    key, _, value = line.partition("\t")
+    return domain_to_unicode(key.strip()), domain_to_unicode(value.strip()) or "1"
+
+
+@attrs.frozen
+class DomainMatch:
+    """What a domain is to us.
+
+    Attributes:
+        kind: `local`, `hosted` or `remote`.
+        effective: for `hosted` the domain that stays on the account's name, else None.
+    """
+
+    kind: str
+    effective: str | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """True for local and hosted domains."""
+        return self.kind != "remote"
+
+
+_LOCAL = DomainMatch("local")
+_REMOTE = DomainMatch("remote")
+
+
+@attrs.define
+class Domains:
+    """The local and hosted domains of one configuration.
+
+    Attributes:
+        local: the entries of `locals`.
+        hosted: lower-case key (`name` or `.name`) to `1` or another domain.
+        hostname: this machine's name.
+    """
+
+    local: DomainList
+    hosted: Mapping[str, str] = attrs.field(factory=dict)
+    hostname: str = ""
+    _seen: dict[str, DomainMatch] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+
+    def match(self, domain: str) -> DomainMatch:
+        """Say what `domain` (canonical form) is; answers are remembered."""
+        found = self._seen.get(domain)
+        if found is None:
+            found = self._match(domain)
+            if len(self._seen) >= _MAX_REMEMBERED:
+                self._seen.clear()
+            self._seen[domain] = found
+        return found
+
+    def _match(self, domain: str) -> DomainMatch:
+        if domain in self.local:
+            return _LOCAL
+        for form in _placeholder_forms(domain, self.hostname):
+            effective = self._effective(form)
+            if effective is not None:
+                return DomainMatch("hosted", effective)
+        return _REMOTE
+
+    def _effective(self, domain: str) -> str | None:
+        key = domain
+        for _ in range(MAX_HOSTED_PROBES + 1):
+            value = self.hosted.get(key)
+            if value is not None:
+                return key if value in {"", "1"} else value
+            dot = key.find(".", 1)
+            if dot < 0:
+                return None
+            key = key[dot:]
+        return None
