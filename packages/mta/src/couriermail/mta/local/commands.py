@@ -1,0 +1,237 @@
+"""Running one command of an instruction file, whatever it does.
+
+A command gets its own process group, the message as standard input and exactly the
+environment it is given.  What it writes on standard error is kept up to a limit and read to
+the end, so that a talkative command does not block; a background child that keeps the pipe
+open does not keep the delivery waiting.  Time is a deadline on one poll, never a sleep: at
+the deadline the group gets SIGTERM, some seconds later SIGKILL (spec mta.md 11.5, 11.9).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import time
+from typing import Literal
+
+import attrs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+__all__ = ["ERROR_BYTES", "OUTPUT_BYTES", "CommandResult", "CommandRunner", "Verdict", "judge"]
+
+_log = logging.getLogger("couriermail.mta.local")
+
+ERROR_BYTES = 4095  # of standard error kept for the log and the report (spec mta.md 11.5)
+OUTPUT_BYTES = 8191  # of generated instructions; a longer output is an error (spec mta.md 11.5)
+_READ_BYTES = 65536
+_DRAIN_READS = 16  # pipes hold 64 KB by default, 1 MB at most: enough for what is already there
+
+Verdict = Literal["continue", "stop", "failure", "untracked", "deferral"]
+
+_VERDICTS: Mapping[int, Verdict] = {  # spec mta.md 11.5
+    0: "continue",
+    99: "stop",
+    70: "untracked",
+    **dict.fromkeys((64, 65, 67, 68, 69, 76, 77, 78, 100, 112), "failure"),
+}
+
+
+def judge(status: int) -> Verdict:
+    """What an exit status means for the delivery; negative for a signal.
+
+    Courier: death by a signal counts as 77, a permanent failure.  A killed command proves
+    nothing about the recipient, so here it is tried again (spec mta.md 18.5).
+    """
+    return _VERDICTS.get(status, "deferral")
+
+
+@attrs.frozen(kw_only=True)
+class CommandResult:
+    """How a command ended.
+
+    Attributes:
+        status: exit status, or the negative number of the signal that killed it.
+        error: the first `ERROR_BYTES` of standard error (and of output that nobody asked for).
+        output: standard output where it was asked for.
+        has_overflowed: more than `OUTPUT_BYTES` were written; the rest was refused.
+        has_timed_out: the deadline came first.
+    """
+
+    status: int
+    error: bytes
+    output: bytes = b""
+    has_overflowed: bool = False
+    has_timed_out: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this means for the delivery."""
+        return "deferral" if self.has_timed_out or self.has_overflowed else judge(self.status)
+
+
+@attrs.frozen(kw_only=True)
+class CommandRunner:
+    """Runs the commands of one delivery.
+
+    Attributes:
+        shell: absolute path of the shell.
+        home: working directory.
+        environment: the command's whole environment.
+        deadline: `time.monotonic()` at which the delivery's time is over.
+        kill_after: seconds from SIGTERM to SIGKILL.
+    """
+
+    shell: str
+    home: str
+    environment: Mapping[str, str]
+    deadline: float
+    kill_after: float
+
+    def run(self, text: str, message: int, *, wants_output: bool = False) -> CommandResult:
+        """Run `text` with the shell.
+
+        Args:
+            text: the command.
+            message: a descriptor positioned at the message's start.
+            wants_output: give standard output separately; else it goes to standard error.
+
+        Raises:
+            OSError: the shell cannot be started.
+        """
+        # Our own group keeps a command that kills its group away from the agent.
+        process = subprocess.Popen(
+            [os.path.basename(self.shell), "-c", text],
+            executable=self.shell,
+            stdin=message,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if wants_output else subprocess.STDOUT,
+            cwd=self.home,
+            env=self.environment,
+            process_group=0,
+        )
+        captures = []
+        if process.stdout is not None:
+            captures.append(_Capture(process.stdout, OUTPUT_BYTES, is_bounded=wants_output))
+        if process.stderr is not None:
+            captures.append(_Capture(process.stderr, ERROR_BYTES))
+        if not wants_output:
+            captures[0].limit = ERROR_BYTES
+        has_timed_out = _Watch(process, captures, self.deadline, self.kill_after).wait()
+        return CommandResult(
+            status=process.wait(),
+            error=bytes(captures[-1].kept),
+            output=bytes(captures[0].kept) if wants_output else b"",
+            has_overflowed=captures[0].has_overflowed,
+            has_timed_out=has_timed_out,
+        )
+
+
+@attrs.define
+class _Capture:
+    """Reads one pipe, keeps its beginning, and throws the rest away or refuses it."""
+
+    pipe: IO[bytes]
+    limit: int
+    is_bounded: bool = attrs.field(default=False, kw_only=True)
+    kept: bytearray = attrs.field(factory=bytearray, init=False)
+    has_overflowed: bool = attrs.field(default=False, init=False)
+
+    def read(self) -> bool:
+        """Take what is there; False when the pipe has ended or needs no more reading."""
+        try:
+            data = os.read(self.pipe.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return True
+        room = self.limit - len(self.kept)
+        self.kept += data[:room]
+        self.has_overflowed = self.is_bounded and len(data) > room
+        return bool(data) and not self.has_overflowed  # closing gives the writer SIGPIPE
+
+
+@attrs.define
+class _Watch:
+    """Waits for a process and its pipes until it ends or its time is over."""
+
+    process: subprocess.Popen[bytes]
+    captures: list[_Capture]
+    deadline: float
+    kill_after: float
+    _open: dict[int, _Capture] = attrs.field(factory=dict, init=False)
+    _poll: select.poll = attrs.field(factory=select.poll, init=False)
+
+    def wait(self) -> bool:
+        """Until the process has ended; all pipes are closed then.  True when it was stuck."""
+        pidfd = os.pidfd_open(self.process.pid)
+        try:
+            self._poll.register(pidfd, select.POLLIN)
+            for capture in self.captures:
+                self._watch(capture)
+            has_timed_out = self._watch_to_end(pidfd)
+            self._drain()
+        finally:
+            os.close(pidfd)
+            for capture in self.captures:
+                capture.pipe.close()
+        return has_timed_out
+
+    def _watch(self, capture: _Capture) -> None:
+        descriptor = capture.pipe.fileno()
+        os.set_blocking(descriptor, False)
+        self._open[descriptor] = capture
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _watch_to_end(self, pidfd: int) -> bool:
+        next_signal = signal.SIGTERM
+        next_time = self.deadline
+        while True:
+            left = max(0.0, next_time - time.monotonic())
+            ready = [descriptor for descriptor, _ in self._poll.poll(left * 1000)]
+            for descriptor in ready:
+                if descriptor != pidfd:
+                    self._read(descriptor)
+            if pidfd in ready:
+                break
+            if time.monotonic() >= next_time:
+                self._signal(next_signal)
+                next_signal = signal.SIGKILL
+                next_time = time.monotonic() + self.kill_after
+        is_stuck = next_signal == signal.SIGKILL
+        if is_stuck:  # those of the group that ignored SIGTERM; the leader is still unreaped
+            self._signal_group(signal.SIGKILL)
+        return is_stuck
+
+    def _read(self, descriptor: int) -> None:
+        capture = self._open[descriptor]
+        if not capture.read():
+            self._poll.unregister(descriptor)
+            del self._open[descriptor]
+            capture.pipe.close()
+
+    def _drain(self) -> None:
+        """Take what the command left in its pipes, without waiting for its children."""
+        for _ in range(_DRAIN_READS):
+            ready = [descriptor for descriptor, _ in self._poll.poll(0)]
+            readable = [descriptor for descriptor in ready if descriptor in self._open]
+            if not readable:
+                return
+            for descriptor in readable:
+                self._read(descriptor)
+
+    def _signal(self, number: signal.Signals) -> None:
+        _log.error(
+            "Error: stuck delivery, PID %d, sending signal %d", self.process.pid, int(number)
+        )
+        self._signal_group(number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except (ProcessLookupError, PermissionError):  # gone, or it became someone else
+            pass

@@ -1,0 +1,258 @@
+"""One delivery, from its instruction file to its result.
+
+`Delivery.run` is a generator: it stops where it wants a message stored in a maildir, and
+where it is about to do something that may take long.  So the batch that drives many
+deliveries can store the messages of all of them with shared syncs, before any command of
+one user's file makes the others wait.  Each `yield` gives a `MailboxDelivery`, answered with
+None or a `StoreFailure`, or `SLOW`, answered with None.
+
+Instructions run in order; one that does not say "continue" ends the delivery
+(spec mta.md 11.5).  What standard error said is kept for the result, forwards are collected,
+and finished mailboxes go into the ledger.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+import time
+
+import attrs
+
+from couriermail.core.faults import reach
+from couriermail.mta.local.body import MessageBody, has_visited
+from couriermail.mta.local.commands import ERROR_BYTES, CommandResult, CommandRunner
+from couriermail.mta.local.dotfile import DotText, Refusal, read_dot_file
+from couriermail.mta.local.environment import Lines, ace_address, command_environment
+from couriermail.mta.local.instructions import (
+    Command,
+    Dynamic,
+    Forward,
+    Instructions,
+    Mailbox,
+    parse_instructions,
+)
+from couriermail.mta.local.ledger import Ledger, nested_digest
+from couriermail.mta.local.mailboxes import (
+    MailboxDelivery,
+    StoreFailure,
+    is_maildir_name,
+    store_in_mbox,
+)
+from couriermail.mta.local.values import MESSAGE_DELIVERED, LocalResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import TypeAlias
+
+    from couriermail.mta.local.instructions import Instruction
+    from couriermail.mta.local.values import AgentSettings, LocalJob
+
+__all__ = ["MAX_DYNAMIC_LEVEL", "SLOW", "Delivery", "Slow"]
+
+_log = logging.getLogger("couriermail.mta.local")
+
+MAX_DYNAMIC_LEVEL = 3  # the fourth nested `||` fails (spec mta.md 11.5)
+_LOOP = "Mail loop - already have my Delivered-To: header."
+_TOO_DEEP = "Maximum recursion level for dynamic delivery instructions exceeded."
+_DISABLED = "Dynamic delivery instructions disabled by administrator."
+
+
+class Slow(enum.Enum):
+    """The mark of a step that may take long."""
+
+    SLOW = enum.auto()
+
+
+SLOW = Slow.SLOW
+
+if TYPE_CHECKING:
+    Step: TypeAlias = MailboxDelivery | Slow
+    Steps: TypeAlias = Generator[Step, StoreFailure | None, "Refusal | bool"]
+
+
+@attrs.define
+class Delivery:
+    """The state of one delivery.
+
+    Attributes:
+        job: what to deliver.
+        settings: how.
+        now: seconds since the epoch, for the `From ` line.
+    """
+
+    job: LocalJob
+    settings: AgentSettings
+    now: float
+    _body: MessageBody = attrs.field(init=False)
+    _lines: Lines = attrs.field(init=False)
+    _ledger: Ledger = attrs.field(init=False)
+    _dot: DotText = attrs.field(init=False)
+    _runner: CommandRunner | None = attrs.field(default=None, init=False)
+    _notes: list[str] = attrs.field(factory=list, init=False)
+    _note_room: int = attrs.field(default=ERROR_BYTES, init=False)
+    _forwards: list[str] = attrs.field(factory=list, init=False)
+
+    def run(self) -> Generator[Step, StoreFailure | None, LocalResult]:
+        """Deliver; see the module's text for what is yielded.
+
+        Raises:
+            Exception: anything unforeseen; the batch turns it into a deferral.
+        """
+        reach("local.before-deliver")
+        self._ledger = Ledger.parse(self.job.ledger)
+        self._lines = Lines.of(self.job, self.now)
+        dot = read_dot_file(self.job, self.settings)
+        if isinstance(dot, Refusal):
+            return self._refused(dot)
+        self._dot = dot
+        self._body = MessageBody.of(self.job.body)
+        if has_visited(self._body.view, self.job.recipient):
+            return self._refused(Refusal("failure", _LOOP, "5.4.6", untracked=True))
+        instructions = parse_instructions(dot.text)
+        ending = yield from self._obey(instructions, instructions.digest, level=0)
+        if isinstance(ending, Refusal):
+            return self._refused(ending)
+        return LocalResult(
+            key=self.job.key,
+            kind="success",
+            lines=(*self._notes, MESSAGE_DELIVERED),
+            forwards=tuple(self._forwards),
+            enhanced="2.1.5",  # RFC 3463 3.2: destination address valid
+        )
+
+    def abandon(self) -> LocalResult:
+        """The result after something unforeseen; says nothing about what it was."""
+        return self._refused(Refusal("deferral", "Temporary failure in local delivery.", "4.3.0"))
+
+    def _refused(self, refusal: Refusal) -> LocalResult:
+        return LocalResult(
+            key=self.job.key,
+            kind=refusal.kind,
+            lines=(*self._notes, refusal.text) if refusal.text else tuple(self._notes),
+            untracked=refusal.untracked,
+            ledger=str(self._ledger) if refusal.kind == "deferral" else "",
+            enhanced=refusal.enhanced,
+        )
+
+    def _obey(self, instructions: Instructions, digest: str, *, level: int) -> Steps:
+        """Run instructions in order; True when all ran, False when one said to stop there."""
+        for line, warning in instructions.warnings:
+            _log.info("instruction file of %s, line %d: %s", self.job.user, line, warning)
+        for number, item in enumerate(instructions.items):
+            ending = yield from self._step(item, digest, number, level)
+            if ending is not True:
+                return ending
+        return True
+
+    def _step(self, item: Instruction, digest: str, number: int, level: int) -> Steps:
+        if isinstance(item, Mailbox):
+            return (yield from self._store(item, digest, number))
+        if isinstance(item, Forward):
+            self._forwards += item.addresses
+            return True
+        yield SLOW
+        if isinstance(item, Command):
+            return self._judge(self._execute(item))
+        return (yield from self._generate(item, digest, number, level))
+
+    def _store(self, item: Mailbox, digest: str, number: int) -> Steps:
+        if self._ledger.is_done(digest, number):
+            return True
+        delivery = self._mailbox_delivery(item.name)
+        if is_maildir_name(delivery.path, must_be_maildir=item.must_be_maildir):
+            failure = yield delivery
+        else:
+            yield SLOW  # an mbox may be locked by a reader
+            failure = store_in_mbox(
+                delivery, ace_address(self.job.sender), seconds=self._seconds_left()
+            )
+        if failure is not None:
+            return Refusal("deferral", failure.text, failure.enhanced)
+        self._ledger.record(digest, number)
+        return True
+
+    def _mailbox_delivery(self, name: str) -> MailboxDelivery:
+        path = os.path.join(self.job.home, name)
+        return MailboxDelivery(
+            name=name,
+            path=path,
+            header=self._lines.header,
+            message=self._body.view,
+            quota=self.job.quota if self._is_account_maildir(path) else "",
+            may_create=self.settings.create_maildir and self._dot.is_default,
+        )
+
+    def _is_account_maildir(self, path: str) -> bool:
+        """True for the mailbox that the account's quota is about, folders included."""
+        account = os.path.join(self.job.home, self.job.maildir or "Maildir")
+        return os.path.normpath(path).startswith(os.path.normpath(account))
+
+    def _generate(self, item: Dynamic, digest: str, number: int, level: int) -> Steps:
+        if not self.settings.dynamic:
+            return Refusal("failure", _DISABLED, "5.3.0")
+        if level >= MAX_DYNAMIC_LEVEL:
+            return Refusal("failure", _TOO_DEEP, "5.3.0")
+        result = self._execute(item)
+        ending = self._judge(result)
+        if isinstance(ending, Refusal):
+            return ending
+        instructions = parse_instructions(result.output.decode("utf-8", "surrogateescape"))
+        nested = nested_digest(digest, number, instructions.digest)
+        inner = yield from self._obey(instructions, nested, level=level + 1)
+        return ending if inner is True else inner
+
+    def _execute(self, item: Command | Dynamic) -> CommandResult:
+        runner = self._command_runner()
+        with self._body.as_file() as message:
+            result = runner.run(item.text, message, wants_output=isinstance(item, Dynamic))
+        self._note(result.error)
+        return result
+
+    def _command_runner(self) -> CommandRunner:
+        if self._runner is None:
+            self._runner = CommandRunner(
+                shell=self.settings.shell,
+                home=self.job.home,
+                environment=command_environment(
+                    self.job, self.settings, self._lines, default_part=self._dot.default_part
+                ),
+                deadline=time.monotonic() + self.settings.localtimeout,
+                kill_after=self.settings.kill_after,
+            )
+        return self._runner
+
+    def _seconds_left(self) -> float:
+        """How much of this delivery's time is left; it runs from its first slow step."""
+        return max(0.0, self._command_runner().deadline - time.monotonic())
+
+    def _note(self, error: bytes) -> None:
+        """Keep what a command said, within the limit of the whole delivery."""
+        kept = error[: self._note_room]
+        self._note_room -= len(kept)
+        lines = kept.decode("utf-8", "replace").split("\n")
+        self._notes += [line.rstrip("\r") for line in lines if line.strip()]
+
+    def _judge(self, result: CommandResult) -> Refusal | bool:
+        match result.verdict:
+            case "continue":
+                return True
+            case "stop":
+                return False
+            case "failure" | "untracked" as verdict:
+                text = "" if self._notes else f"Command failed with exit status {result.status}."
+                return Refusal("failure", text, "5.3.0", untracked=verdict == "untracked")
+            case "deferral":
+                return Refusal("deferral", _deferral_text(result), "4.3.0")
+
+
+def _deferral_text(result: CommandResult) -> str:
+    if result.has_timed_out:
+        return "Command took too long."
+    if result.has_overflowed:
+        return "Too many dynamic delivery instructions."
+    if result.status < 0:
+        return f"Command was killed by signal {-result.status}."
+    return f"Command ended with exit status {result.status}."
