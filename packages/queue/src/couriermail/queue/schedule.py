@@ -50,4 +50,4 @@ class RetrySchedule:
         return self._long(doublings) if place == 0 else self.alpha
 
     def _long(self, doublings: int) -> float:
-        return self.gamma * 2 ** min(doublings, self.maxdelta)
+        return self.gamma * float(1 << min(doublings, self.maxdelta))

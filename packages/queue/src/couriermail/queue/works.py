@@ -1,0 +1,262 @@
+"""What is written in one piece: new messages, outcomes, operators' changes, quarantine.
+
+Each class here is a `committer.Work`: its constructor gets finished records, its `apply`
+only puts and deletes.  `queue.py` decides when to make which.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from couriermail.core.faults import reach
+from couriermail.queue.committer import Work
+from couriermail.queue.errors import MessageNotFoundError, QueueError
+from couriermail.queue.records import BodyRef, number_key
+from couriermail.queue.rows import (
+    add_message,
+    add_shared_body,
+    current_due,
+    put_state,
+    quarantine,
+    read_state,
+    remove_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import lmdb
+
+    from couriermail.queue.bodies import BodyStore, BodyWriter
+    from couriermail.queue.job import Job
+    from couriermail.queue.state import Change, StoredState
+    from couriermail.queue.store import Store
+
+__all__ = [
+    "FinishWork",
+    "NewBody",
+    "NewMessage",
+    "QuarantineWork",
+    "ReserveWork",
+    "StateWork",
+    "SubmitWork",
+]
+
+_logger = logging.getLogger("couriermail.queue")
+
+
+@attrs.frozen
+class NewMessage:
+    """A message ready to be inserted: its record ends with the inline body, if it has one."""
+
+    number: int
+    record: bytes
+    due: int
+
+
+@attrs.frozen
+class NewBody:
+    """A body in a row or file of its own, ready to be inserted.
+
+    Attributes:
+        reference: where it lies.
+        data: the octets, empty for a file.
+        count: messages that use it.
+    """
+
+    reference: BodyRef
+    data: bytes
+    count: int
+
+
+class LeaseBook(Protocol):
+    """Who is told when a lease ends."""
+
+    def end_lease(self, job: Job) -> None:
+        """The outcome of `job` is durable and it may be leased again."""
+
+
+class SubmitWork(Work):
+    """Insert messages, all or none."""
+
+    is_new_mail = True
+    is_news = True
+
+    def __init__(
+        self,
+        store: Store,
+        messages: Sequence[NewMessage],
+        bodies: Sequence[NewBody] = (),
+        writers: Sequence[BodyWriter] = (),
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._messages = messages
+        self._bodies = bodies
+        self._writers = writers
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Insert bodies, messages and due entries."""
+        db = self._store.db
+        for body in self._bodies:
+            add_shared_body(transaction, db, body.reference, body.data, body.count)
+        for message in self._messages:
+            if not add_message(transaction, db, message.number, message.record, message.due):
+                raise QueueError("a message with this id is queued already")
+
+    def committed(self) -> None:
+        """The body files belong to the queue now."""
+        for writer in self._writers:
+            writer.stored()
+
+
+class FinishWork(Work):
+    """Record outcomes, insert reports, and reschedule or remove the message.
+
+    `prepared` is the state that results if nobody else (an operator's cancel or hold) touched
+    the message since it was leased; then nothing is decoded inside the transaction.
+
+    Fault points: `queue.finish-before-commit`, `queue.finish-after-commit`.
+    """
+
+    is_urgent = False
+
+    def __init__(
+        self,
+        store: Store,
+        job: Job,
+        change: Change,
+        *,
+        prepared: tuple[StoredState, bytes] | None,
+        new: SubmitWork | None,
+        ends_lease: bool,
+        leases: LeaseBook,
+        bodies: BodyStore,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._job = job
+        self._change = change
+        self._prepared = prepared
+        self._new = new
+        self._ends_lease = ends_lease
+        self._leases = leases
+        self._bodies = bodies
+        self._result: tuple[StoredState, bytes] | None = None
+        self._orphan: int | None = None
+        self.is_news = new is not None
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Write it."""
+        db = self._store.db
+        job = self._job
+        if self._new is not None:
+            self._new.apply(transaction)
+        if self._prepared is None:
+            self._orphan = remove_message(transaction, db, job.number, job.body)
+        else:
+            self._result = self._write_state(transaction, self._prepared)
+        reach("queue.finish-before-commit")
+
+    def committed(self) -> None:
+        """Show the new state, end the lease and unlink the body file."""
+        reach("queue.finish-after-commit")
+        if self._result is not None:
+            self._job.update(*self._result)
+        if self._ends_lease:
+            self._leases.end_lease(self._job)
+        if self._new is not None:
+            self._new.committed()
+        if self._orphan is not None:
+            self._bodies.remove(self._orphan)
+
+    def _write_state(
+        self, transaction: lmdb.Transaction, prepared: tuple[StoredState, bytes]
+    ) -> tuple[StoredState, bytes]:
+        db = self._store.db
+        job = self._job
+        raw = transaction.get(number_key(job.number), db=db.state)
+        if raw == job.raw_state and (raw is not None or self._exists(transaction)):
+            state, record = prepared
+            put_state(transaction, db, job.number, job.stored.due, state, record=record)
+            return prepared
+        try:
+            state, _ = read_state(transaction, db, job.number)
+        except KeyError:
+            raise MessageNotFoundError(f"{job.id} is not queued") from None
+        before = state.due
+        self._change.apply_to(state, was_cancelled=job.cancelled is not None)
+        return state, put_state(transaction, db, job.number, before, state)
+
+    def _exists(self, transaction: lmdb.Transaction) -> bool:
+        return current_due(transaction, self._store.db, self._job.number) is not None
+
+
+class StateWork(Work):
+    """An operator's change to messages that need not be leased (cancel, hold, flush)."""
+
+    is_news = True
+
+    def __init__(
+        self, store: Store, numbers: Sequence[int], change: Callable[[StoredState], None]
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._numbers = numbers
+        self._change = change
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Change every message that still exists."""
+        for number in self._numbers:
+            try:
+                state, _ = read_state(transaction, self._store.db, number)
+            except KeyError:
+                continue
+            before = state.due
+            self._change(state)
+            put_state(transaction, self._store.db, number, before, state)
+
+
+class QuarantineWork(Work):
+    """Move an unreadable message out of the way."""
+
+    is_urgent = False
+
+    def __init__(self, store: Store, number: int, reason: str) -> None:
+        super().__init__()
+        self._store = store
+        self._number = number
+        self._reason = reason
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Move its records to `bad` and drop its due entries."""
+        quarantine(transaction, self._store.db, self._number, self._reason)
+
+    def committed(self) -> None:
+        """Say so once."""
+        _logger.error("QUEUE FILE CORRUPTION: id=%016X: %s", self._number, self._reason)
+
+
+class ReserveWork(Work):
+    """Reserve a block of message numbers."""
+
+    def __init__(self, store: Store, count: int, keep: Callable[[int, int], None]) -> None:
+        super().__init__()
+        self._store = store
+        self._count = count
+        self._keep = keep
+        self._start = 0
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Move the next number of the queue past the block."""
+        meta = self._store.db.meta
+        found = transaction.get(b"next", db=meta)
+        self._start = 1 if found is None else int.from_bytes(found, "big")
+        transaction.put(b"next", (self._start + self._count).to_bytes(8, "big"), db=meta)
+
+    def committed(self) -> None:
+        """Hand the block over."""
+        self._keep(self._start, self._count)
