@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.smtp.aio.server import Server, serve
     from couriermail.smtp.aio.threaded import ThreadedServer
-    from couriermail.smtp.sink import ReceivedMessage, Sink
-
     from couriermail.smtp.config import BarePolicy, LineEnds, Mode, ServerConfig
     from couriermail.smtp.engine import ServerEngine
     from couriermail.smtp.errors import CommandSyntaxError, EngineUseError, SmtpError, XtextError
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
         Session,
         TlsInfo,
     )
+    from couriermail.smtp.sink import ReceivedMessage, Sink
     from couriermail.smtp.xtext import decode_orcpt, decode_xtext, encode_orcpt, encode_xtext
 else:
     from couriermail.core.exports import lazy_exports

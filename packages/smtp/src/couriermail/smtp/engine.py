@@ -103,6 +103,11 @@ class ServerEngine:
         return self._phase is Phase.CLOSED
 
     @property
+    def is_awaiting_tls(self) -> bool:
+        """STARTTLS was accepted: flush, do the handshake, then say `tls_started`."""
+        return self._phase is Phase.TLS
+
+    @property
     def is_receiving(self) -> bool:
         """The client was told to send a message and its end has not come."""
         return self._is_receiving

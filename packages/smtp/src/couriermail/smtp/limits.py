@@ -32,6 +32,10 @@ class Limits:
         transactions: accepted MAIL commands of one session before 421 (RFC 5321 7.8).
         message_size: octets of a message with CRLF line ends and without dot-stuffing, as
             RFC 1870 3 counts them; announced by SIZE.  0 means no limit.
+        connections: open at one time in one process; above it the server stops accepting, so that
+            newcomers wait in the kernel or reach another process ("spec smtp 15.5").
+        connections_per_ip: open at one time from one address; the next one gets 421.  0 means no
+            limit.  Unix sockets are not counted.
     """
 
     command_line: int = 2048
@@ -43,6 +47,8 @@ class Limits:
     idle_commands: int = 100
     transactions: int = 1000
     message_size: int = 10 * 1024 * 1024
+    connections: int = 1000
+    connections_per_ip: int = 5
 
 
 @attrs.frozen(kw_only=True)

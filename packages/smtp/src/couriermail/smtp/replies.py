@@ -10,6 +10,7 @@ from couriermail.core import Reply
 __all__ = [
     "AUTH_CANCELLED",
     "AUTH_DISABLED",
+    "AUTH_FAILED",
     "AUTH_NOT_BASE64",
     "AUTH_OK",
     "AUTH_REQUIRED",
@@ -85,6 +86,7 @@ NO_HELO = Reply(503, "Polite people say HELO first", enhanced="5.5.1")
 NO_RECIPIENTS = Reply(503, "No valid recipients", enhanced="5.5.1")
 AUTH_UNKNOWN_MECHANISM = Reply(504, "Unknown authentication mechanism", enhanced="5.5.4")
 TLS_REQUIRED = Reply(530, "Must issue a STARTTLS command first", enhanced="5.7.0")  # RFC 3207 4
+AUTH_FAILED = Reply(535, "Authentication failed", enhanced="5.7.8")  # RFC 4954 6
 AUTH_REQUIRED = Reply(530, "Authentication required", enhanced="5.7.0")  # RFC 4954 6
 BAD_CONTENT = Reply(550, "Message holds bare CR, bare LF or NUL", enhanced="5.6.0")
 MESSAGE_TOO_BIG = Reply(552, "Message is too big", enhanced="5.3.4")  # RFC 1870 6.3
