@@ -8,9 +8,15 @@ from couriermail.auth.account import AccountOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from couriermail.auth.account import Account, Directory
 
 __all__ = ["ChainDirectory"]
+
+
+def _in_order(directories: Iterable[Directory]) -> tuple[Directory, ...]:
+    return tuple(directories)
 
 
 @attrs.frozen(eq=False)
@@ -25,7 +31,7 @@ class ChainDirectory:
         default_options: options that accounts get which do not have them (spec auth 4.2).
     """
 
-    directories: tuple[Directory, ...] = attrs.field(converter=tuple)
+    directories: tuple[Directory, ...] = attrs.field(converter=_in_order)
     default_options: AccountOptions = attrs.field(default=AccountOptions(), kw_only=True)
 
     def lookup(self, name: str, service: str) -> Account | None:

@@ -7,6 +7,8 @@ octet or group until it finds something (`couriermail.table.keys.address_keys`).
 
 from __future__ import annotations
 
+from couriermail.table.errors import TableSourceError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -25,7 +27,7 @@ def expand_range(word: bytes) -> list[bytes] | None:
         word: the first word of a line, such as `1.2.3.0/30` or `10.0.0.5-10.0.0.6`.
 
     Raises:
-        ValueError: it has the shape of a range but is none, or needs too many keys.
+        TableSourceError: it has the shape of a range but is none, or needs too many keys.
     """
     for separator in b"/", b"-":
         first, found, last = word.partition(separator)
@@ -40,12 +42,15 @@ def _bounds(
 ) -> tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address]:
     import ipaddress
 
-    if is_prefix:
-        network = ipaddress.ip_network(f"{first}/{last}", strict=False)
-        return network[0], network[-1]
-    lower, upper = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    try:
+        if is_prefix:
+            network = ipaddress.ip_network(f"{first}/{last}", strict=False)
+            return network[0], network[-1]
+        lower, upper = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    except ValueError as error:
+        raise TableSourceError(str(error)) from error
     if lower.version != upper.version or int(lower) > int(upper):
-        raise ValueError(f"{first}-{last} is not a range of addresses")
+        raise TableSourceError(f"{first}-{last} is not a range of addresses")
     return lower, upper
 
 
@@ -62,7 +67,7 @@ def _covering_keys(
             bits += unit
         keys.append(_key(position >> bits, width - bits, unit))
         if len(keys) > MAX_KEYS_PER_RANGE:
-            raise ValueError(f"range needs more than {MAX_KEYS_PER_RANGE} keys")
+            raise TableSourceError(f"range needs more than {MAX_KEYS_PER_RANGE} keys")
         position += 1 << bits
     return keys
 

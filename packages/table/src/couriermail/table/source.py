@@ -126,7 +126,7 @@ def _records_of(line: bytes, path: str, number: int, *, cidr: bool) -> Iterator[
         word, _, rest = line.replace(b"\t", b" ", 1).partition(b" ")
         try:
             keys = expand_range(word)
-        except ValueError as error:
+        except TableSourceError as error:
             raise TableSourceError(str(error), path=path, line=number) from error
         if keys is not None:
             value = rest.strip(b" \t") or b"1"
