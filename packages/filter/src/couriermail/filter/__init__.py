@@ -1,3 +1,85 @@
-"""couriermail.filter."""
+"""The maildrop language: recipes are read, compiled and run against a *host*.
 
-__all__: list[str] = []
+The interpreter touches nothing itself; a host performs deliveries, commands and lookups.
+`LocalHost` delivers into the maildirs and mbox files of one home directory, `DecisionHost`
+only notes what a recipe decides.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.filter.decision import DecisionHost
+    from couriermail.filter.errors import (
+        FilterError,
+        RecipeLimitError,
+        RecipeRuntimeError,
+        RecipeSyntaxError,
+    )
+    from couriermail.filter.interfaces import Database, FilterMessage, Host
+    from couriermail.filter.message import BytesMessage
+    from couriermail.filter.outcome import (
+        CommandResult,
+        Delivery,
+        DeliveryOptions,
+        FilterOutcome,
+        RunLimits,
+        ShellCommand,
+    )
+    from couriermail.filter.parser import parse
+    from couriermail.filter.recipe import Recipe, compile_recipe, encode_environment, start_run
+    from couriermail.filter.run import Run
+    from couriermail.filter.syntax import Node, walk
+else:
+    from couriermail.core.exports import lazy_exports
+
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "decision": ("DecisionHost",),
+            "errors": (
+                "FilterError",
+                "RecipeLimitError",
+                "RecipeRuntimeError",
+                "RecipeSyntaxError",
+            ),
+            "interfaces": ("Database", "FilterMessage", "Host"),
+            "message": ("BytesMessage",),
+            "outcome": (
+                "CommandResult",
+                "Delivery",
+                "DeliveryOptions",
+                "FilterOutcome",
+                "RunLimits",
+                "ShellCommand",
+            ),
+            "parser": ("parse",),
+            "recipe": ("Recipe", "compile_recipe", "encode_environment", "start_run"),
+            "run": ("Run",),
+            "syntax": ("Node", "walk"),
+        },
+    )
+
+__all__ = [
+    "BytesMessage",
+    "CommandResult",
+    "Database",
+    "DecisionHost",
+    "Delivery",
+    "DeliveryOptions",
+    "FilterError",
+    "FilterMessage",
+    "FilterOutcome",
+    "Host",
+    "Node",
+    "Recipe",
+    "RecipeLimitError",
+    "RecipeRuntimeError",
+    "RecipeSyntaxError",
+    "Run",
+    "RunLimits",
+    "ShellCommand",
+    "compile_recipe",
+    "encode_environment",
+    "parse",
+    "start_run",
+    "walk",
+]

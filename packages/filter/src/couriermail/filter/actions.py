@@ -1,0 +1,117 @@
+"""The statements of one word and one value (spec filter 4.7)."""
+
+from __future__ import annotations
+
+from couriermail.filter.errors import RecipeLimitError, RecipeRuntimeError
+from couriermail.filter.run import Finished
+from couriermail.filter.values import unescape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from couriermail.filter.run import Run
+
+__all__ = ["ACTIONS"]
+
+
+def _to(run: Run, value: bytes) -> None:
+    status = _deliver(run, value, verb="to", is_command_output=False)
+    raise Finished(is_trappable=status != 0)
+
+
+def _to_command(run: Run, value: bytes) -> None:
+    status = _deliver(run, value, verb="to", is_command_output=True)
+    raise Finished(is_trappable=status != 0)
+
+
+def _cc(run: Run, value: bytes) -> None:
+    _deliver(run, value, verb="cc", is_command_output=False)
+
+
+def _cc_command(run: Run, value: bytes) -> None:
+    _deliver(run, value, verb="cc", is_command_output=True)
+
+
+def _deliver(run: Run, value: bytes, *, verb: str, is_command_output: bool) -> int:
+    try:
+        return run.deliver(value, verb=verb, is_command_output=is_command_output)
+    except RecipeRuntimeError:
+        run.log_failure(value)
+        raise
+
+
+def _echo(run: Run, value: bytes) -> None:
+    run.host.echo(unescape(value))
+
+
+def _log(run: Run, value: bytes) -> None:
+    if run.has_log:
+        run.host.write_log(unescape(value))
+
+
+def _logfile(run: Run, value: bytes) -> None:
+    run.note(4, b"Opening logfile %b", value)
+    try:
+        run.host.open_log(bytes(value))
+    except OSError:
+        raise RecipeRuntimeError("Unable to create log file.") from None
+    run.has_log = True
+
+
+def _include(run: Run, value: bytes) -> None:
+    from couriermail.filter.recipe import compile_recipe
+
+    name = value.decode("utf-8", "surrogateescape")
+    run.note(4, b"Opening include file %b", value)
+    if run.include_depth >= run.limits.include_depth:
+        raise RecipeRuntimeError("Too many included files.")
+    try:
+        text = run.host.read_file(bytes(value))
+    except OSError:
+        raise RecipeRuntimeError("Unable to open include file.") from None
+    recipe = compile_recipe(text, name=name, embedded=run.embedded)
+    database, run.database = run.database, None
+    run.include_depth += 1
+    try:
+        recipe.program(run)
+    except RecursionError:
+        raise RecipeLimitError("Recipes nested too deeply.", limit="include_depth") from None
+    finally:
+        run.include_depth -= 1
+        run.close_database()
+        run.database = database
+
+
+def _import(run: Run, value: bytes) -> None:
+    run.note(4, b'import  "%b"', value)
+    run.import_variable(bytes(value))
+
+
+def _unset(run: Run, value: bytes) -> None:
+    run.note(4, b"unset %b", value)
+    run.unset(bytes(value))
+
+
+def _xfilter(run: Run, value: bytes) -> None:
+    run.transform(value)
+
+
+def _system(run: Run, value: bytes) -> None:
+    run.system(value)
+
+
+ACTIONS: dict[str, Callable[[Run, bytes], None]] = {
+    "cc": _cc,
+    "cc-command": _cc_command,
+    "echo": _echo,
+    "import": _import,
+    "include": _include,
+    "log": _log,
+    "logfile": _logfile,
+    "system": _system,
+    "to": _to,
+    "to-command": _to_command,
+    "unset": _unset,
+    "xfilter": _xfilter,
+}

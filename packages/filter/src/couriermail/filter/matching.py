@@ -1,0 +1,122 @@
+"""Pattern nodes at work: substitution, the compiled pattern, MATCH variables and scores."""
+
+from __future__ import annotations
+
+from couriermail.filter.errors import RecipeRuntimeError
+from couriermail.filter.search import CompiledPattern, PatternError, parse_options
+from couriermail.filter.substitute import split_text
+from couriermail.filter.values import MessageText, format_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from couriermail.filter.run import Run
+    from couriermail.filter.search import Found
+    from couriermail.filter.syntax import Pattern
+
+__all__ = ["Matcher"]
+
+_KEPT_PATTERNS = 64
+
+
+class Matcher:
+    """One pattern of a recipe.
+
+    Args:
+        pattern: the pattern node.
+        name: the recipe's file name.
+    """
+
+    def __init__(self, pattern: Pattern, name: str) -> None:
+        self._node = pattern
+        self._name = name
+        self._options = parse_options(pattern.options)
+        self._parts, _ = split_text(pattern.text)
+        self._compiled: dict[bytes, CompiledPattern | None] = {}
+
+    def search_message(self, run: Run) -> bytes:
+        """The value of a pattern that stands alone: 1, 0 or a score."""
+        pattern = self._pattern(run)
+        if pattern is None:
+            return b"0"
+        subject = run.view.subject(self._options)
+        if self._options.weight is not None:
+            return self._score(pattern.lines(subject))
+        return self._noted(run, pattern.first_line(subject), is_foreign=True)
+
+    def search_text(self, run: Run, text: bytes) -> bytes:
+        """The value of `text =~ /pattern/`."""
+        pattern = self._pattern(run)
+        if pattern is None:
+            return b"0"
+        if self._options.weight is not None:
+            return self._score(pattern.all_in(text))
+        is_foreign = isinstance(text, MessageText)
+        return self._noted(run, pattern.first_in(text), is_foreign=is_foreign)
+
+    def every_line(self, run: Run) -> list[Found]:
+        """For `foreach`: the first match of every line of the message that has one."""
+        pattern = self._pattern(run)
+        return [] if pattern is None else list(pattern.lines(run.view.subject(self._options)))
+
+    def every_occurrence(self, run: Run, text: bytes) -> list[Found]:
+        """For `foreach`: every match in a string."""
+        pattern = self._pattern(run)
+        return [] if pattern is None else list(pattern.all_in(text))
+
+    def _noted(self, run: Run, found: Found | None, *, is_foreign: bool) -> bytes:
+        if found is None:
+            return b"0"
+        run.note_match(found, is_foreign=is_foreign)
+        return b"1"
+
+    def _score(self, matches: Iterable[Found]) -> bytes:
+        score, weight = 0.0, self._options.weight or 0.0
+        for _ in matches:
+            score += weight
+            weight *= self._options.factor
+        return format_number(score)
+
+    def _pattern(self, run: Run) -> CompiledPattern | None:
+        """The pattern for this run, or None when it is wrong, which was then reported."""
+        text = b"".join(
+            run.variables.get(part, b"") if is_variable else part
+            for is_variable, part in self._parts
+        )
+        if text in self._compiled:
+            pattern = self._compiled[text]
+            if pattern is not None:
+                return pattern
+        if len(self._compiled) >= _KEPT_PATTERNS:
+            self._compiled.clear()
+        pattern = self._compiled[text] = self._compile(run, text)
+        return pattern
+
+    def _compile(self, run: Run, text: bytes) -> CompiledPattern | None:
+        try:
+            return CompiledPattern(
+                text,
+                case_sensitive=self._options.case_sensitive,
+                seconds=run.limits.match_seconds,
+            )
+        except PatternError as error:
+            if error.is_unsupported:
+                raise RecipeRuntimeError(
+                    f"Pattern /{text.decode('utf-8', 'replace')}/: {error.reason}.",
+                    name=self._name,
+                    line=self._node.line,
+                    column=self._node.column,
+                ) from None
+            self._report(run, text, error)
+            return None
+
+    def _report(self, run: Run, text: bytes, error: PatternError) -> None:
+        # Courier: the diagnostic, then the recipe goes on as if nothing had matched
+        run.host.trace(
+            b"Invalid regular expression, offset %d of: %b: %b"
+            % (error.offset, text, error.reason.encode())
+        )
+        place = f"{self._name}({self._node.line}): Syntax error in /pattern/."
+        run.host.trace(place.encode())
+        run.host.trace(b"")

@@ -1,0 +1,606 @@
+r"""PCRE2 patterns rewritten for the `regex` engine (spec filter 4.8).
+
+The language's patterns are PCRE2 with UTF on: classes such as `\w` and `[[:alpha:]]` are
+ASCII only while letters fold case as Unicode does.  `regex` differs in small ways, so every
+construct is either rewritten to mean the same or refused with its place:
+
+* two alphabets: `ASCII` sources are compiled for byte subjects, others for text subjects;
+* two shapes: a pattern for one line, or a pattern that searches all lines at once.  The second
+  one is an order of magnitude faster; in it nothing but `^` and `$` may touch a line end, and
+  the rewriting sees to that or says that it cannot (`is_block_safe`).
+
+What the rewriting learns on its way is used to avoid the engine: the literals that every match
+must contain, and whether the pattern is nothing but literals joined by `.*`.
+"""
+
+from __future__ import annotations
+
+from couriermail.filter.literals import Literals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+__all__ = ["PatternError", "Translation", "translate"]
+
+_WORD = "0-9A-Za-z_"
+_POSIX = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "ascii": r"\x00-\x7f",
+    "blank": r" \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": "!-~",
+    "lower": "a-z",
+    "print": " -~",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r" \t\n\x0b\f\r",
+    "upper": "A-Z",
+    "word": _WORD,
+    "xdigit": "0-9A-Fa-f",
+}
+_WITH_LINE_END = frozenset(("ascii", "cntrl", "space"))
+_SETS = {
+    "d": "0-9",
+    "w": _WORD,
+    "s": r" \t\n\x0b\f\r",
+    "h": r" \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
+    "v": r"\n\x0b\f\r\x85\u2028\u2029",
+}
+_CHARACTERS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_NEVER = "(?!)"
+_BOUNDARY = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
+_NO_BOUNDARY = f"(?:(?<![{_WORD}])(?![{_WORD}])|(?<=[{_WORD}])(?=[{_WORD}]))"
+_GROUP_STARTS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|")
+_FLAGS = frozenset("imsx-^")
+_HEX = frozenset("0123456789abcdefABCDEF")
+_OCTAL = frozenset("01234567")
+
+
+class PatternError(Exception):
+    """A pattern that is wrong, or right in PCRE2 but beyond this engine.
+
+    Attributes:
+        reason: what is the matter.
+        offset: where, in characters.
+        is_unsupported: True when PCRE2 would take the pattern.
+    """
+
+    def __init__(self, reason: str, offset: int, *, is_unsupported: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.offset = offset
+        self.is_unsupported = is_unsupported
+
+
+class Translation:
+    """A rewritten pattern.
+
+    Attributes:
+        source: the pattern in the syntax of `regex` VERSION1.
+        is_block_safe: True when it may search many lines at once.
+        needs_text: True when it cannot be compiled for byte subjects.
+        required: literals that every match contains, as written.
+        chain: literals which, joined by `.*`, are the whole pattern; None for other patterns.
+            A pattern anchored at a side has a line end at that side of the chain.
+    """
+
+    __slots__ = ("chain", "is_block_safe", "needs_text", "required", "source")
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        is_block_safe: bool,
+        needs_text: bool,
+        required: tuple[str, ...],
+        chain: tuple[str, ...] | None,
+    ) -> None:
+        self.source = source
+        self.is_block_safe = is_block_safe
+        self.needs_text = needs_text
+        self.required = required
+        self.chain = chain
+
+
+def translate(pattern: str, *, in_block: bool, is_ascii: bool) -> Translation:
+    """Rewrite a PCRE2 pattern.
+
+    Args:
+        pattern: the pattern, after substitution.
+        in_block: True to search many lines at once, False for one subject.
+        is_ascii: True when only ASCII subjects are searched with the result.
+
+    Raises:
+        PatternError: the pattern is wrong or not supported.
+    """
+    return _Translator(pattern, in_block=in_block, is_ascii=is_ascii).run()
+
+
+class _Translator:
+    def __init__(self, pattern: str, *, in_block: bool, is_ascii: bool) -> None:
+        self.text = pattern
+        self.at = 0
+        self.in_block = in_block
+        self.is_ascii = is_ascii
+        self.is_block_safe = True
+        self.needs_text = not pattern.isascii()
+        self.depth = 0
+        self.out: list[str] = []
+        self.literals = Literals()
+
+    def run(self) -> Translation:
+        text = self.text
+        while self.at < len(text):
+            char = text[self.at]
+            step = self._STEPS.get(char)
+            if step is not None:
+                step(self)
+            else:
+                self.at += 1
+                self.literal(char)
+        if self.depth:
+            raise self.error("missing closing parenthesis")
+        return Translation(
+            "".join(self.out),
+            is_block_safe=self.is_block_safe,
+            needs_text=self.needs_text,
+            required=self.literals.required(),
+            chain=self.literals.chain(),
+        )
+
+    def error(self, reason: str, *, is_unsupported: bool = False) -> PatternError:
+        return PatternError(reason, self.at, is_unsupported=is_unsupported)
+
+    def literal(self, char: str) -> None:
+        if char == "\n" and self.in_block:
+            self.other(_NEVER)
+            return
+        self.out.append(_quoted(char))
+        if self.depth == 0:
+            self.literals.add(char)
+
+    def other(self, source: str) -> None:
+        """Emit something that is not a literal."""
+        self.out.append(source)
+        self.literals.interrupt()
+
+    # -- single signs ------------------------------------------------------------------
+
+    def _dot(self) -> None:
+        text = self.text
+        if text[self.at : self.at + 2] == ".*" and text[self.at + 2 : self.at + 3] not in (
+            "?",
+            "+",
+        ):
+            self.at += 2
+            self.out.append(".*")
+            self.literals.gap()
+            return
+        self.at += 1
+        self.other(".")
+
+    def _anchor(self) -> None:
+        char = self.text[self.at]
+        is_edge = self.at == (0 if char == "^" else len(self.text) - 1)
+        self.at += 1
+        self.out.append(char)
+        if is_edge and self.depth == 0:
+            self.literals.anchor()
+        else:
+            self.literals.interrupt()
+
+    def _bar(self) -> None:
+        self.at += 1
+        self.out.append("|")
+        if self.depth == 0:
+            self.literals.give_up()
+
+    def _close(self) -> None:
+        if not self.depth:
+            raise self.error("unmatched closing parenthesis")
+        self.at += 1
+        self.depth -= 1
+        self.other(")")
+
+    def _quantifier(self) -> None:
+        text = self.text
+        sign = text[self.at]
+        if sign == "{":
+            end = _counted(text, self.at)
+            if end is None:
+                self.at += 1
+                self.literal("{")
+                return
+            body = text[self.at : end]
+        else:
+            end = self.at + 1
+            body = sign
+        if text[end : end + 1] in ("?", "+") and text[end : end + 1]:
+            body += text[end]
+            end += 1
+        self.at = end
+        may_be_absent = sign in "*?" or body[1:2] == "0"
+        self.literals.repeat(may_be_absent=may_be_absent)
+        self.out.append(body)
+
+    # -- escapes -----------------------------------------------------------------------
+
+    def _escape(self) -> None:
+        char = self.text[self.at + 1 : self.at + 2]
+        if not char:
+            raise self.error("\\ at end of pattern")
+        if char in "QE":
+            self._quote(char)
+        elif char.lower() in _SETS and char != "V":
+            self.at += 2
+            self.other(self._set(char))
+        elif (special := self._SPECIAL.get(char)) is not None:
+            special(self, char)
+        elif char.isdigit() and char != "0":
+            self._back_reference()
+        else:
+            self.literal(self._character())
+
+    def _quote(self, char: str) -> None:
+        self.at += 2
+        if char == "E":
+            return
+        end = self.text.find("\\E", self.at)
+        end = len(self.text) if end < 0 else end
+        for quoted in self.text[self.at : end]:
+            self.literal(quoted)
+        self.at = min(end + 2, len(self.text))
+
+    def _set(self, char: str) -> str:
+        body = _SETS[char.lower()]
+        if self.is_ascii:
+            body = body.partition(r"\xa0")[0].partition(r"\x85")[0]
+        if char.isupper():
+            return f"[^{body}]" if not self.in_block or r"\n" in body else f"[^{body}\\n]"
+        return f"[{body.replace(chr(92) + 'n', '') if self.in_block else body}]"
+
+    def _character(self) -> str:
+        """One character written as an escape, in or outside a class."""
+        char = self.text[self.at + 1 : self.at + 2]
+        if char in _CHARACTERS:
+            self.at += 2
+            return _CHARACTERS[char]
+        if char == "x":
+            return self._hexadecimal()
+        if char in ("o", "0"):
+            return self._octal()
+        if char == "c" and self.text[self.at + 2 : self.at + 3].isascii():
+            letter = self.text[self.at + 2 : self.at + 3]
+            self.at += 3
+            return chr(ord(letter.upper()) ^ 64) if letter else "c"
+        if char.isascii() and char.isalnum():
+            raise self.error("unrecognized character follows \\")
+        self.at += 2
+        return char
+
+    def _hexadecimal(self) -> str:
+        start = self.at + 2
+        if self.text[start : start + 1] == "{":
+            return self._braced(start, 16)
+        end = start
+        while end < start + 2 and self.text[end : end + 1] in _HEX and end < len(self.text):
+            end += 1
+        self.at = end
+        return self._made(int(self.text[start:end] or "0", 16))
+
+    def _octal(self) -> str:
+        start = self.at + 1
+        if self.text[start] == "o":
+            if self.text[start + 1 : start + 2] != "{":
+                raise self.error("missing opening brace after \\o")
+            return self._braced(start + 1, 8)
+        end = start
+        while end < start + 3 and end < len(self.text) and self.text[end] in _OCTAL:
+            end += 1
+        self.at = end
+        return self._made(int(self.text[start:end], 8))
+
+    def _braced(self, start: int, base: int) -> str:
+        end = self.text.find("}", start)
+        digits = self.text[start + 1 : end] if end > 0 else ""
+        allowed = _HEX if base == 16 else _OCTAL
+        if not digits or not set(digits) <= allowed or len(digits) > 8:
+            raise self.error("character code is not a number in braces")
+        self.at = end + 1
+        return self._made(int(digits, base))
+
+    def _made(self, code: int) -> str:
+        if code > 0x10FFFF or 0xD800 <= code < 0xE000:
+            raise self.error("character code point value in \\x{} or \\o{} is too large")
+        self.needs_text = self.needs_text or code > 127
+        return chr(code)
+
+    def _boundary(self, char: str) -> None:
+        self.at += 2
+        if self.is_ascii:
+            self.other(f"\\{char}")
+        else:
+            self.other(_BOUNDARY if char == "b" else _NO_BOUNDARY)
+
+    def _edge(self, char: str) -> None:
+        self.at += 2
+        if self.in_block:
+            self.other("^" if char == "A" else "$")
+        else:
+            self.other({"A": r"\A", "Z": r"(?=\n?\Z)", "z": r"\Z"}[char])
+
+    def _keep(self, char: str) -> None:
+        self.at += 2
+        self.other(r"\K")
+
+    def _no_line_end(self, char: str) -> None:
+        self.at += 2
+        self.other(r"[^\n]")
+
+    def _line_break(self, char: str) -> None:
+        self.at += 2
+        self.is_block_safe = False
+        self.other(r"(?>\r\n|[\n\x0b\f\r])" if self.is_ascii else _ANY_BREAK)
+
+    def _cluster(self, char: str) -> None:
+        self.at += 2
+        self.is_block_safe = False
+        self.needs_text = True
+        self.other(r"\X")
+
+    def _not_vertical(self, char: str) -> None:
+        self.at += 2
+        self.other(self._set("V"))
+
+    def _property(self, char: str) -> None:
+        self.needs_text = True
+        self.is_block_safe = self.is_block_safe and char == "p"
+        self.other(self._property_source())
+
+    def _property_source(self) -> str:
+        start = self.at
+        if self.text[start + 2 : start + 3] == "{":
+            end = self.text.find("}", start)
+            if end < 0:
+                raise self.error("malformed \\P or \\p sequence")
+            self.at = end + 1
+        else:
+            self.at = start + 3
+        return self.text[start : self.at]
+
+    def _back_reference(self) -> None:
+        end = self.at + 1
+        while end < len(self.text) and self.text[end].isdigit():
+            end += 1
+        number = self.text[self.at + 1 : end]
+        if len(number) > 1:
+            raise self.error(
+                "references above \\9 are not supported; use \\g{n}", is_unsupported=True
+            )
+        self.at = end
+        self.other(f"(?:\\{number})")
+
+    def _named(self, char: str) -> None:
+        opening = self.text[self.at + 2 : self.at + 3]
+        closing = {"{": "}", "<": ">", "'": "'"}.get(opening)
+        end = self.text.find(closing, self.at + 3) if closing else -1
+        name = self.text[self.at + 3 : end] if end > 0 else ""
+        if not name.replace("_", "a").isalnum() or (char == "g" and opening != "{"):
+            raise self.error(f"this form of \\{char} is not supported", is_unsupported=True)
+        self.at = end + 1
+        self.other(f"(?:\\{name})" if name.isdigit() else f"(?P={name})")
+
+    def _refused(self, char: str) -> None:
+        raise self.error(f"\\{char} is not supported", is_unsupported=True)
+
+    # -- groups ------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        text, at = self.text, self.at
+        if text.startswith("(*", at):
+            raise self.error("(*VERBS) are not supported", is_unsupported=True)
+        if not text.startswith("(?", at):
+            self._group("(", 1)
+            return
+        for start in _GROUP_STARTS:
+            if text.startswith(start, at):
+                self._group(start, len(start))
+                return
+        if text.startswith("(?#", at):
+            end = text.find(")", at)
+            if end < 0:
+                raise self.error("missing ) after (?# comment")
+            self.at = end + 1
+            return
+        self._special_group()
+
+    def _group(self, source: str, length: int) -> None:
+        self.at += length
+        self.depth += 1
+        if self.depth > 200:
+            raise self.error("parentheses are too deeply nested")
+        self.other(source)
+
+    def _special_group(self) -> None:
+        text, at = self.text, self.at
+        for opening, closing in (("(?P<", ">"), ("(?<", ">"), ("(?'", "'")):
+            if text.startswith(opening, at):
+                start = at + len(opening)
+                end = text.find(closing, start)
+                name = text[start:end] if end > 0 else ""
+                if not name.replace("_", "a").isalnum() or name[:1].isdigit():
+                    raise self.error("subpattern name expected")
+                self._group(f"(?P<{name}>", end + 1 - at)
+                return
+        if text.startswith("(?(", at):
+            self._condition()
+            return
+        self._flags_or_call()
+
+    def _condition(self) -> None:
+        end = self.text.find(")", self.at)
+        name = self.text[self.at + 3 : end] if end > 0 else ""
+        name = name.strip("<>'")
+        if not name.replace("_", "a").isalnum() or name in ("R", "DEFINE"):
+            raise self.error("this condition is not supported", is_unsupported=True)
+        self._group(f"(?({name})", end + 1 - self.at)
+
+    def _flags_or_call(self) -> None:
+        text, start = self.text, self.at + 2
+        end = start
+        while end < len(text) and text[end] not in ":)":
+            end += 1
+        body, closing = text[start:end], text[end : end + 1]
+        if (
+            (closing == ")" and (body == "R" or body.isdigit()))
+            or (closing == ")" and body[:1] in ("&",))
+            or body[:2] in ("P>", "P=")
+        ):
+            self.at = end + 1
+            self.other(f"(?{body})")
+        elif closing and body and set(body) <= _FLAGS:
+            self._flags(body, closing, end)
+        else:
+            self.at = start
+            raise self.error("unrecognized character after (? or (?-")
+
+    def _flags(self, body: str, closing: str, end: int) -> None:
+        if "^" in body or "x" in body:
+            raise self.error("the options ^ and x are not supported", is_unsupported=True)
+        self.is_block_safe = self.is_block_safe and not set(body) & {"s", "m"}
+        self.literals.give_up_chain()
+        if closing == ":":
+            self._group(f"(?{body}:", end + 1 - self.at)
+        else:
+            self.at = end + 1
+            self.other(f"(?{body})")
+
+    # -- classes -----------------------------------------------------------------------
+
+    def _class(self) -> None:
+        text = self.text
+        self.at += 1
+        is_negated = text[self.at : self.at + 1] == "^"
+        self.at += is_negated
+        items: list[str] = []
+        is_first = True
+        while True:
+            char = text[self.at : self.at + 1]
+            if not char:
+                raise self.error("missing terminating ] for character class")
+            if char == "]" and not is_first:
+                break
+            items.append(self._class_item(char))
+            is_first = False
+        self.at += 1
+        body = "".join(items)
+        if is_negated and self.in_block:
+            body += r"\n"
+        self.other(f"[{'^' if is_negated else ''}{body}]" if body else _NEVER)
+
+    def _class_item(self, char: str) -> str:
+        text = self.text
+        if char == "[" and text[self.at + 1 : self.at + 2] == ":":
+            end = text.find(":]", self.at)
+            if end > 0 and text[self.at + 2 : end].lstrip("^").isalpha():
+                return self._posix(text[self.at + 2 : end], end + 2)
+        if char == "\\":
+            kind = text[self.at + 1 : self.at + 2]
+            if kind and kind.lower() in _SETS:
+                self.at += 2
+                return self._set(kind)
+            if kind in ("p", "P"):
+                self.needs_text = True
+                self.is_block_safe = self.is_block_safe and kind == "p"
+                return self._property_source()
+            if kind in ("Q", "E"):
+                raise self.error("\\Q in a class is not supported", is_unsupported=True)
+        return self._range(self._class_character(char))
+
+    def _posix(self, name: str, end: int) -> str:
+        body = _POSIX.get(name.lstrip("^"))
+        if body is None:
+            raise self.error("unknown POSIX class name")
+        self.at = end
+        self.is_block_safe = self.is_block_safe and name not in _WITH_LINE_END
+        if name.startswith("^"):
+            return f"[^{body}{chr(92) + 'n' if self.in_block else ''}]"
+        return body
+
+    def _class_character(self, char: str) -> str:
+        if char != "\\":
+            self.at += 1
+            return char
+        kind = self.text[self.at + 1 : self.at + 2]
+        if kind == "b":
+            self.at += 2
+            return "\b"
+        if kind.isdigit():
+            return self._octal()
+        return self._character()
+
+    def _range(self, low: str) -> str:
+        text = self.text
+        following = text[self.at + 1 : self.at + 2]
+        is_range = text[self.at : self.at + 1] == "-" and following not in ("]", "")
+        if not is_range or text.startswith(("\\d", "\\w", "\\s", "[:"), self.at + 1):
+            return "" if low == "\n" and self.in_block else _quoted(low)
+        self.at += 1
+        high = self._class_character(text[self.at])
+        if high < low:
+            raise self.error("range out of order in character class")
+        self.is_block_safe = self.is_block_safe and not low <= "\n" <= high
+        return f"{_quoted(low)}-{_quoted(high)}"
+
+    _STEPS: ClassVar[dict[str, Callable[[_Translator], None]]] = {
+        "\\": _escape,
+        "[": _class,
+        "(": _open,
+        ")": _close,
+        "|": _bar,
+        ".": _dot,
+        "^": _anchor,
+        "$": _anchor,
+        "*": _quantifier,
+        "+": _quantifier,
+        "?": _quantifier,
+        "{": _quantifier,
+    }
+    _SPECIAL: ClassVar[dict[str, Callable[[_Translator, str], None]]] = {
+        "b": _boundary,
+        "B": _boundary,
+        "A": _edge,
+        "Z": _edge,
+        "z": _edge,
+        "K": _keep,
+        "N": _no_line_end,
+        "R": _line_break,
+        "V": _not_vertical,
+        "X": _cluster,
+        "p": _property,
+        "P": _property,
+        "g": _named,
+        "k": _named,
+        "C": _refused,
+        "G": _refused,
+    }
+
+
+_ANY_BREAK = r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])"
+
+
+def _counted(text: str, at: int) -> int | None:
+    """The end of a `{n}`, `{n,}` or `{n,m}` at `at`; any other brace is a literal."""
+    end = text.find("}", at)
+    low, comma, high = text[at + 1 : end].partition(",") if end > 0 else ("", "", "")
+    is_count = low.isdecimal() and (not high or high.isdecimal()) and (bool(comma) or not high)
+    return end + 1 if is_count else None
+
+
+def _quoted(char: str) -> str:
+    if char.isalnum() or not char.isascii() or char == "_":
+        return char
+    return f"\\x{ord(char):02x}"

@@ -1,0 +1,125 @@
+"""The door of the room: a recipe is compiled once and run against any number of messages."""
+
+from __future__ import annotations
+
+import os
+
+from couriermail.filter.compiler import compile_tree
+from couriermail.filter.message import BytesMessage
+from couriermail.filter.outcome import RunLimits
+from couriermail.filter.parser import parse
+from couriermail.filter.run import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from couriermail.filter.interfaces import FilterMessage, Host
+    from couriermail.filter.outcome import FilterOutcome
+    from couriermail.filter.syntax import Block
+
+__all__ = ["Recipe", "compile_recipe", "encode_environment", "start_run"]
+
+
+class Recipe:
+    """A compiled recipe.
+
+    Attributes:
+        name: its file name, as diagnostics show it.
+        tree: its syntax tree.
+        embedded: True when it was compiled for embedded mode.
+        program: the closure that runs it.
+    """
+
+    __slots__ = ("embedded", "name", "program", "tree")
+
+    def __init__(self, name: str, tree: Block, *, embedded: bool) -> None:
+        self.name = name
+        self.tree = tree
+        self.embedded = embedded
+        self.program: Callable[[Run], None] = compile_tree(tree, name=name)
+
+    def run(
+        self,
+        message: FilterMessage | bytes,
+        *,
+        host: Host,
+        env: Mapping[str, str] | None = None,
+        imports: Mapping[str, str] | None = None,
+        sender: str = "",
+        limits: RunLimits | None = None,
+    ) -> FilterOutcome:
+        """Run the recipe against one message.
+
+        When the recipe ends without `to` or `exit` the message is delivered to the variable
+        DEFAULT, unless the recipe is embedded: an embedded one judges and never delivers.
+
+        Args:
+            message: the message, LF line ends.
+            host: performs deliveries and commands.
+            env: variables to start with, such as DEFAULT, HOME, LOGNAME.
+            imports: what the statement `import` reads.
+            sender: envelope sender, for FROM and mbox files.
+            limits: bounds of the run.
+
+        Raises:
+            RecipeRuntimeError: the recipe could not be carried out; the message must be kept
+                and tried again.
+        """
+        run = start_run(
+            message,
+            host=host,
+            variables=encode_environment(env or {}),
+            imports=encode_environment(imports or {}),
+            sender=os.fsencode(sender),
+            limits=limits,
+            embedded=self.embedded,
+        )
+        if not run.execute(self.program) and not self.embedded:
+            run.deliver_default()
+        return run.outcome()
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.name!r})"
+
+
+def compile_recipe(text: str | bytes, *, name: str, embedded: bool = False) -> Recipe:
+    """Read and compile a recipe; nothing of it is executed.
+
+    Args:
+        text: the recipe.
+        name: its file name, for diagnostics.
+        embedded: True to refuse commands and deliveries (spec filter 4.1, embedded mode).
+
+    Raises:
+        RecipeSyntaxError: with line, column and the words around the mistake.
+    """
+    source = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return Recipe(name, parse(source, name=name, embedded=embedded), embedded=embedded)
+
+
+def start_run(
+    message: FilterMessage | bytes,
+    *,
+    host: Host,
+    variables: Mapping[bytes, bytes],
+    imports: Mapping[bytes, bytes],
+    sender: bytes = b"",
+    limits: RunLimits | None = None,
+    embedded: bool = False,
+) -> Run:
+    """Begin a run that may execute several recipes after each other (`maildrop` does)."""
+    return Run(
+        host=host,
+        message=BytesMessage(message) if isinstance(message, bytes) else message,
+        variables=variables,
+        environment=imports,
+        limits=limits or RunLimits(),
+        sender=sender,
+        embedded=embedded,
+    )
+
+
+def encode_environment(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Variables as bytes, undecodable bytes as they were."""
+    return {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
