@@ -16,8 +16,8 @@ import os
 import attrs
 
 from couriermail.core import CouriermailError, Reply, SystemClock
-from couriermail.mta.domains import domain_to_ace
-from couriermail.mta.dotfiles import XALIAS_PREFIX, find_dot_file, is_safe_extension
+from couriermail.mta.dotfiles import find_dot_file, is_internal_extension, is_safe_extension
+from couriermail.rfc822 import domain_to_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class AccountSearch:
         if not local or "!" in local or not is_safe_extension(local):
             return None
         if local.startswith("."):  # internal targets of aliases only
-            is_internal = local.startswith(XALIAS_PREFIX)
-            return self._in_aliasdir(local, hosted) if is_internal else None
+            return self._in_aliasdir(local, hosted) if is_internal_extension(local) else None
         for name, extension in self._candidates(local):
             account = self._account(name if hosted is None else f"{name}@{hosted}")
             if account is not None:
@@ -274,5 +273,5 @@ def _is_printable(path: str) -> bool:
 
 
 def _unknown(local: str, hosted: str | None) -> Reply:
-    shown = local if hosted is None else f"{local}@{domain_to_ace(hosted)}"
+    shown = local if hosted is None else f"{local}@{domain_to_ascii(hosted)}"
     return Reply(550, f"User <{shown}> unknown", enhanced="5.1.1")

@@ -17,13 +17,8 @@ import re
 import attrs
 
 from couriermail.core import Reply
-from couriermail.mta.domains import (
-    NO_DOMAINS,
-    DomainList,
-    Domains,
-    domain_to_ace,
-    domain_to_unicode,
-)
+from couriermail.mta.domains import NO_DOMAINS, DomainList, Domains, canonical_domain
+from couriermail.rfc822 import domain_to_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +104,7 @@ def _canonical(text: str) -> str | None:
     """The canonical form of a syntactically correct address, else None."""
     plain = _PLAIN.fullmatch(text)
     if plain is not None and len(text) <= MAX_ADDRESS:
-        return f"{plain[1]}@{domain_to_unicode(plain[2])}"
+        return f"{plain[1]}@{canonical_domain(plain[2])}"
     tokens = _tokens(text)
     if tokens is None:
         return None
@@ -158,7 +153,7 @@ def _canonical_domain(tokens: list[tuple[str, str]]) -> str | None:
         return None
     if not all(kind == "atom" and _LABEL.fullmatch(value) for kind, value in words):
         return None
-    return domain_to_unicode(".".join(value for _, value in words))
+    return canonical_domain(".".join(value for _, value in words))
 
 
 @attrs.frozen(kw_only=True)
@@ -245,7 +240,7 @@ class AddressRules:
         """
         if not text or "@" in text or "!" in text:
             return text
-        return f"{text}@{domain_to_ace(self.defaultdomain)}"
+        return f"{text}@{domain_to_ascii(self.defaultdomain)}"
 
     def fold(self, address: str) -> str:
         """Fold the local part of a canonical address if its domain is in `locals` (4.1)."""
@@ -294,7 +289,7 @@ class AddressRules:
         name, sign, target = local.rpartition("%")
         if not sign or domain is None or self.domains.match(domain).kind == "remote":
             return canonical
-        target = domain_to_unicode(target)
+        target = canonical_domain(target)
         return f"{name}@{target}" if name and target in self.percent_relay else canonical
 
 

@@ -16,15 +16,10 @@ from couriermail.mta.config import (
     RetrySettings,
 )
 from couriermail.mta.controlfiles import ControlFiles, list_entries
-from couriermail.mta.domains import (
-    DomainList,
-    Domains,
-    domain_to_ace,
-    domain_to_unicode,
-    hosted_entry,
-)
+from couriermail.mta.domains import DomainList, Domains, canonical_domain, hosted_entry
 from couriermail.mta.modulefiles import read_bofh, read_courierd, read_esmtpd, read_modules
 from couriermail.mta.settings import FILE_NAME, Settings, read_settings
+from couriermail.rfc822 import domain_to_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +43,7 @@ class ConfigReader:
         """Read every file once and build the value."""
         files = self.files
         me = self._me()
-        default = domain_to_unicode(files.name_line("defaultdomain", me))
+        default = canonical_domain(files.name_line("defaultdomain", me))
         settings = self._settings()
         environment = read_courierd(files)
         modules = read_modules(files)
@@ -68,7 +63,7 @@ class ConfigReader:
             dsnfrom=files.line("dsnfrom") or self._dsnfrom(me),
             dsnlimit=files.count("dsnlimit", 32_768),
             localtimeout=files.seconds("localtimeout", 900),
-            msgidhost=domain_to_unicode(files.name_line("msgidhost", me)),
+            msgidhost=canonical_domain(files.name_line("msgidhost", me)),
             sizelimit=files.count("sizelimit", 10_485_760),
             maildrop=self._maildrop(),
             maildropfilter=self._maildropfilter(),
@@ -94,7 +89,7 @@ class ConfigReader:
         line = self.files.name_line("me", self.hostname)
         if line.startswith("*."):
             line = self.hostname + line[1:]
-        return domain_to_unicode(line)
+        return canonical_domain(line)
 
     def _settings(self) -> Settings:
         path = os.path.join(self.files.directory, FILE_NAME)
@@ -140,7 +135,7 @@ class ConfigReader:
 
     def _dsnfrom(self, me: str) -> str:
         # Courier: the default is `<@>`, which nobody can answer (spec mta 12.5).
-        return f'"Courier mail server at {me}" <postmaster@{domain_to_ace(me)}>'
+        return f'"Courier mail server at {me}" <postmaster@{domain_to_ascii(me)}>'
 
     def _maildrop(self) -> str:
         """The path in `maildrop` where it exists, else the first place a system has it in."""
@@ -185,7 +180,7 @@ class ConfigReader:
         files = self.files
         greeting = files.text("esmtpgreeting")
         return EsmtpSettings(
-            greeting=(greeting or "").strip("\r\n") or f"{domain_to_ace(me)} ESMTP",
+            greeting=(greeting or "").strip("\r\n") or f"{domain_to_ascii(me)} ESMTP",
             helo=files.name_line("esmtphelo", me),
             timeout=files.seconds("esmtptimeout", 600),
             timeout_connect=files.seconds("esmtptimeoutconnect", 60),

@@ -1,6 +1,6 @@
 """Which domains are ours: `locals`, `hosteddomains` and lists of the same grammar.
 
-A domain is compared in its UTF-8, lower-case form (`domain_to_unicode`).  `DomainList` holds
+A domain is compared in its UTF-8, lower-case form (`canonical_domain`).  `DomainList` holds
 the entries of `locals` or `esmtpacceptmailfor`: `name`, `.name` for everything below a name,
 `!name` to exclude, `*` and `*.rest` for this machine's name (spec mta 3.2, 3.5).  The first
 entry that matches decides.  `Domains` answers the question "local, hosted or remote"
@@ -13,6 +13,8 @@ import unicodedata
 
 import attrs
 
+from couriermail.rfc822 import domain_to_unicode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +25,7 @@ __all__ = [
     "DomainList",
     "DomainMatch",
     "Domains",
-    "domain_to_ace",
-    "domain_to_unicode",
+    "canonical_domain",
     "hosted_entry",
 ]
 
@@ -34,47 +35,15 @@ MAX_HOSTED_PROBES = 5
 _MAX_REMEMBERED = 4096  # answers kept; peers choose the domains, so the number is bounded
 
 
-def domain_to_unicode(domain: str) -> str:
+def canonical_domain(domain: str) -> str:
     """A domain in the form in which domains are compared: NFC, lower case, no `xn--`.
 
     A label that is no valid ACE form of something stays as it is (RFC 5890 2.3.2.1).
     """
     if domain.isascii():
         lowered = domain.lower()
-        if "xn--" not in lowered:
-            return lowered
-    else:
-        lowered = unicodedata.normalize("NFC", domain.lower())
-    return ".".join(_label_to_unicode(label) for label in lowered.split("."))
-
-
-def domain_to_ace(domain: str) -> str:
-    """A domain in the ASCII form for headers and the DNS; labels that have none stay."""
-    if domain.isascii():
-        return domain
-    return ".".join(_label_to_ace(label) for label in domain_to_unicode(domain).split("."))
-
-
-def _label_to_unicode(label: str) -> str:
-    if not label.startswith("xn--") or not label.isascii() or len(label) > 63:
-        return label
-    try:
-        decoded = label[4:].encode("ascii").decode("punycode")
-    except (UnicodeError, OverflowError, ValueError):
-        return label
-    if decoded.isascii() or _label_to_ace(decoded) != label:
-        return label  # not the ACE form of anything: never make two names out of one
-    return decoded if unicodedata.normalize("NFC", decoded.lower()) == decoded else label
-
-
-def _label_to_ace(label: str) -> str:
-    if label.isascii():
-        return label
-    try:
-        ace = "xn--" + label.encode("punycode").decode("ascii")
-    except UnicodeError:
-        return label
-    return ace if len(ace) <= 63 else label  # RFC 1035 2.3.4
+        return domain_to_unicode(lowered) if "xn--" in lowered else lowered
+    return unicodedata.normalize("NFC", domain_to_unicode(domain.lower()))
 
 
 @attrs.frozen
@@ -92,7 +61,7 @@ class DomainList:
     @classmethod
     def of(cls, entries: Iterable[str], hostname: str = "") -> DomainList:
         """Make a list from entries as they stand in a file."""
-        return cls(tuple(map(domain_to_unicode, entries)), hostname.lower())
+        return cls(tuple(map(canonical_domain, entries)), hostname.lower())
 
     def __contains__(self, domain: str) -> bool:
         """True when the first entry that matches `domain` is no exclusion."""
@@ -124,7 +93,7 @@ def _placeholder_forms(domain: str, hostname: str) -> Iterator[str]:
 def hosted_entry(line: str) -> tuple[str, str]:
     """Split a line of `hosteddomains`: `alias<TAB>target`; no TAB: the value is `1`."""
     key, _, value = line.partition("\t")
-    return domain_to_unicode(key.strip()), domain_to_unicode(value.strip()) or "1"
+    return canonical_domain(key.strip()), canonical_domain(value.strip()) or "1"
 
 
 @attrs.frozen

@@ -13,10 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["XALIAS_PREFIX", "DotFile", "dot_file_names", "find_dot_file", "is_safe_extension"]
+__all__ = [
+    "XALIAS_PREFIXES",
+    "DotFile",
+    "dot_file_names",
+    "find_dot_file",
+    "is_internal_extension",
+    "is_safe_extension",
+]
 
-XALIAS_PREFIX = ".xalias/"
-"""Start of the extension of an alias that is a program or a file (spec mta 5.1)."""
+XALIAS_PREFIXES = (".xalias/", ".xalias-esmtp/", ".xalias-local/", ".xalias-uucp/")
+"""Starts of the extension of an alias that is a program or a file (spec mta 5.1, 5.2)."""
 
 _MISSING = frozenset({errno.ENOENT, errno.ENAMETOOLONG})  # no file can have such a name
 
@@ -106,5 +113,10 @@ def is_safe_extension(extension: str) -> bool:
 
     Courier: allows names in subdirectories; here only the internal `.xalias/NAME` may.
     """
-    name = extension.removeprefix(XALIAS_PREFIX)
+    name = extension.partition("/")[2] if is_internal_extension(extension) else extension
     return "/" not in name and "\0" not in name
+
+
+def is_internal_extension(extension: str) -> bool:
+    """True for the extensions of aliases that are programs or files."""
+    return extension.startswith(XALIAS_PREFIXES)

@@ -72,9 +72,15 @@ _ESMTPD_KEYS = frozenset({
 
 
 def read_courierd(files: ControlFiles) -> Mapping[str, str]:
-    """The environment of everything that the mail system runs, defaults filled in."""
+    """The environment of everything that the mail system runs, defaults filled in.
+
+    A file without `DSNTOAUTHADDR` leaves it unset, which means on (spec mta 3.3).
+    """
+    if not files.exists("courierd"):
+        return COURIERD_DEFAULTS
     found = _environment(files, "courierd", _COURIERD_KEYS)
-    return {**COURIERD_DEFAULTS, **found}
+    defaults = {key: value for key, value in COURIERD_DEFAULTS.items() if key != "DSNTOAUTHADDR"}
+    return {**defaults, **found}
 
 
 def read_esmtpd(files: ControlFiles, name: str) -> EsmtpdSettings:
