@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         wrap_addresses,
     )
     from couriermail.rfc822.dates import format_date, local_offset, parse_date
+    from couriermail.rfc822.defects import Defect, DefectKind
     from couriermail.rfc822.encoded_word import (
         Run,
         decode_runs,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         encode_phrase,
         encode_words,
     )
+    from couriermail.rfc822.entity import Entity
     from couriermail.rfc822.errors import (
         EncodingError,
         HeaderLimitError,
@@ -40,7 +42,16 @@ if TYPE_CHECKING:
         domain_to_ascii,
         domain_to_unicode,
     )
+    from couriermail.rfc822.limits import Limits
+    from couriermail.rfc822.message import Message, Part
     from couriermail.rfc822.msgid import fold_references, make_message_id, parse_message_ids
+    from couriermail.rfc822.params import (
+        ContentType,
+        Parameter,
+        ParameterizedValue,
+        format_parameter,
+        parse_parameters,
+    )
     from couriermail.rfc822.report import (
         DeliveryStatus,
         MessageStatus,
@@ -48,6 +59,7 @@ if TYPE_CHECKING:
         Report,
         choose_boundary,
     )
+    from couriermail.rfc822.structure import PushParser, parse_structure
     from couriermail.rfc822.transfer import (
         decode_base64,
         decode_quoted_printable,
@@ -78,6 +90,10 @@ else:
                 "local_offset",
                 "parse_date",
             ),
+            "defects": (
+                "Defect",
+                "DefectKind",
+            ),
             "encoded_word": (
                 "Run",
                 "decode_runs",
@@ -85,6 +101,7 @@ else:
                 "encode_phrase",
                 "encode_words",
             ),
+            "entity": ("Entity",),
             "errors": (
                 "EncodingError",
                 "HeaderLimitError",
@@ -103,10 +120,22 @@ else:
                 "domain_to_ascii",
                 "domain_to_unicode",
             ),
+            "limits": ("Limits",),
+            "message": (
+                "Message",
+                "Part",
+            ),
             "msgid": (
                 "fold_references",
                 "make_message_id",
                 "parse_message_ids",
+            ),
+            "params": (
+                "ContentType",
+                "Parameter",
+                "ParameterizedValue",
+                "format_parameter",
+                "parse_parameters",
             ),
             "report": (
                 "DeliveryStatus",
@@ -114,6 +143,10 @@ else:
                 "RecipientStatus",
                 "Report",
                 "choose_boundary",
+            ),
+            "structure": (
+                "PushParser",
+                "parse_structure",
             ),
             "transfer": (
                 "decode_base64",
@@ -130,16 +163,26 @@ else:
 
 __all__ = [
     "Address",
+    "ContentType",
+    "Defect",
+    "DefectKind",
     "DeliveryStatus",
     "EncodingError",
+    "Entity",
     "Field",
     "Group",
     "HeaderLimitError",
     "HeaderReader",
     "Headers",
+    "Limits",
+    "Message",
     "MessageFileError",
     "MessageStatus",
     "MissingFieldError",
+    "Parameter",
+    "ParameterizedValue",
+    "Part",
+    "PushParser",
     "RecipientStatus",
     "Report",
     "Rfc822Error",
@@ -163,6 +206,7 @@ __all__ = [
     "fold_references",
     "format_addresses",
     "format_date",
+    "format_parameter",
     "local_offset",
     "make_message_id",
     "parse_address_list",
@@ -170,6 +214,8 @@ __all__ = [
     "parse_date",
     "parse_groups",
     "parse_message_ids",
+    "parse_parameters",
+    "parse_structure",
     "rewrite_address_field",
     "rewrite_addresses",
     "wrap_addresses",

@@ -140,7 +140,7 @@ class DeliveryStatus:
         return cls(message, tuple(recipients))
 
     def __bytes__(self) -> bytes:
-        return b"\n".join(bytes(block) for block in (self.message, *self.recipients))
+        return b"\n".join([bytes(self.message), *map(bytes, self.recipients)])
 
 
 def _read_recipient(fields: list[Field]) -> RecipientStatus | None:

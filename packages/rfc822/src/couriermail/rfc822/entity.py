@@ -1,0 +1,192 @@
+"""A node of a message's structure, and how the header of a part decides what it is.
+
+Source: RFC 2045, RFC 2046, spec rfc822 4.11.
+"""
+
+from __future__ import annotations
+
+from couriermail.rfc822.defects import Defect, DefectKind
+from couriermail.rfc822.headers import Headers
+from couriermail.rfc822.params import ContentType
+from couriermail.rfc822.tokens import tokenize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from couriermail.rfc822.headers import Field
+    from couriermail.rfc822.limits import Limits
+
+__all__ = ["Entity", "read_header"]
+
+_RFC822_TYPES = ("message/rfc822", "message/global")  # RFC 6532 3.7
+_ENCODED = ("quoted-printable", "base64")
+
+
+class Entity:
+    """One part of a message: where it is and what it is, without any of its text.
+
+    Attributes:
+        parent: the part around it; None for the message.
+        children: parts inside it, in order.
+        start: offset of its header.
+        body: offset of its body.
+        end: offset behind its body.
+        depth: 1 for the message, one more for each level.
+        is_mime: whether its MIME fields count (spec rfc822 4.11.4).
+        encoding: `7bit`, `8bit`, `quoted-printable`, `base64` or `unknown`.
+        defects: what is wrong with the structure here, not below.
+    """
+
+    __slots__ = (
+        "_content_type", "body", "children", "defects", "depth", "encoding", "end", "is_mime",
+        "parent", "raw_type", "start",
+    )  # fmt: skip
+
+    def __init__(self, parent: Entity | None, start: int) -> None:
+        self.parent = parent
+        self.children: list[Entity] = []
+        self.start = self.body = self.end = start
+        self.depth: int = 1 if parent is None else parent.depth + 1
+        self.is_mime = False
+        self.encoding = "7bit"
+        self.defects: list[Defect] = []
+        self.raw_type = b""
+        self._content_type: ContentType | None = None
+
+    @property
+    def content_type(self) -> ContentType:
+        """The media type in effect, default included; read from the field on first use."""
+        if self._content_type is None:
+            self._content_type = self._read_content_type()
+        return self._content_type
+
+    @property
+    def is_multipart(self) -> bool:
+        """True for every multipart type, also when it has no parts."""
+        return self.content_type.type == "multipart"
+
+    @property
+    def is_message(self) -> bool:
+        """True for an embedded message that was read as one (message/rfc822 or global)."""
+        return str(self.content_type) in _RFC822_TYPES
+
+    @property
+    def section(self) -> str:
+        """The number of the part: `1` for the message, `1.2` for its second child."""
+        numbers: list[str] = []
+        entity: Entity = self
+        while entity.parent is not None:
+            siblings = entity.parent.children
+            numbers.append(str(siblings.index(entity) + 1))
+            entity = entity.parent
+        return ".".join(["1", *reversed(numbers)])
+
+    def walk(self) -> Iterator[Entity]:
+        """This part and all below it, in the order of the document."""
+        pending = [self]
+        while pending:
+            entity = pending.pop()
+            yield entity
+            pending.extend(reversed(entity.children))
+
+    def add_defect(self, kind: DefectKind, offset: int) -> None:
+        """Records a defect; the first of a kind is kept."""
+        if all(defect.kind != kind for defect in self.defects):
+            self.defects.append(Defect(kind, offset))
+
+    def __repr__(self) -> str:
+        return f"<Entity {self.content_type} {self.start}/{self.body}/{self.end}>"
+
+    def _read_content_type(self) -> ContentType:
+        default = "text/plain"
+        if self.parent is not None and self.parent.content_type.value == "multipart/digest":
+            default = "message/rfc822"  # RFC 2046 5.1.5
+        if not self.is_mime:
+            return ContentType(default, {})
+        found = ContentType.parse(self.raw_type, default)
+        if str(found) in _RFC822_TYPES and self.encoding in _ENCODED:
+            # RFC 2046 5.2.1 forbids it; the section stays closed (spec rfc822 4.11.7).
+            return ContentType("message/octet-stream", found.parameters)
+        if found.type != "multipart" and "boundary" in found.parameters:
+            kept = {name: value for name, value in found.parameters.items() if name != "boundary"}
+            return ContentType(found.value, kept)
+        return found
+
+
+def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bool) -> bool:
+    """Fills in what the header says about a part.
+
+    Args:
+        entity: a part whose `start` is set.
+        block: its header, or as much of it as the limits allow.
+        limits: for the length of fields.
+        strict_mime: False to follow Content-Type without a Mime-Version field.
+
+    Returns:
+        True when the part may have parts of its own.
+    """
+    if not block.isascii():
+        entity.add_defect(DefectKind.EIGHT_BIT_HEADER, entity.start)
+    headers = Headers(block)
+    parent = entity.parent
+    types = headers.get_fields("content-type")
+    is_part = parent is not None and parent.is_multipart
+    entity.is_mime = (
+        is_part
+        or any(map(_is_version_one, headers.get_fields("mime-version")))
+        or (bool(types) and not strict_mime)
+    )
+    if not entity.is_mime:
+        return False
+    encodings = headers.get_fields("content-transfer-encoding")
+    if len(types) > 1 or len(encodings) > 1:
+        entity.add_defect(DefectKind.DUPLICATE_CONTENT, entity.start)
+    if types:  # of two the last one counts (spec rfc822 4.11.15)
+        entity.raw_type = _field_value(entity, types[-1], limits)
+    if encodings:
+        _read_encoding(entity, _field_value(entity, encodings[-1], limits))
+    return _may_have_parts(entity)
+
+
+def _may_have_parts(entity: Entity) -> bool:
+    """Looks at the first letters only, so that the type of a leaf is not parsed."""
+    kind = entity.raw_type.lstrip(b" \t")[:9].lower()
+    if kind[:1].isalpha() and not kind.startswith((b"multipart", b"message")):
+        return False
+    return entity.is_multipart or entity.is_message
+
+
+def _is_version_one(field: Field) -> bool:
+    """RFC 2045 4: comments may stand around the number."""
+    value = field.unfolded.strip(b" \t")
+    if value[:1] == b"1":
+        return True
+    if b"(" not in value:
+        return False
+    words = [token for token in tokenize(value.decode("latin-1")) if token.kind == "atom"]
+    return bool(words) and words[0].text.startswith("1")
+
+
+def _field_value(entity: Entity, field: Field, limits: Limits) -> bytes:
+    value = field.unfolded
+    if len(value) > limits.field_bytes:
+        entity.add_defect(DefectKind.LONG_HEADER, entity.start)
+        value = value[: limits.field_bytes]
+    return value.translate(None, b"\r\0")
+
+
+def _read_encoding(entity: Entity, value: bytes) -> None:
+    tokens = tokenize(value.decode("latin-1"))
+    word = next((token.text for token in tokens if token.kind in ("atom", "quoted")), "").lower()
+    entity.encoding = _encoding_name(word)
+    if entity.encoding == "unknown":
+        entity.add_defect(DefectKind.UNKNOWN_ENCODING, entity.start)
+
+
+def _encoding_name(word: str) -> str:
+    """By the first letter, as Courier does: `7-bit` and `quotedprintable` are common."""
+    if word[:2] == "bi":
+        return "8bit"
+    letters = {"7": "7bit", "8": "8bit", "q": "quoted-printable", "b": "base64", "": "7bit"}
+    return letters.get(word[:1], "unknown")
