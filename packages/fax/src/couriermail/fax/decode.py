@@ -299,7 +299,7 @@ class _Decoder:
 
     def _add_bad(self, position: int, reason: str) -> None:
         self.rows.append(self.rows[-1] if self.rows else pack_row([], self.width))
-        self.defects.append(RowDefect(len(self.rows), position, reason))
+        self.defects.append(RowDefect(len(self.rows), min(position, self.end), reason))
 
 
 def _add_change(changes: list[int], position: int) -> None:
