@@ -233,11 +233,9 @@ class _Batch:
 
         is_tight = self._store.share_used_in(transaction) >= self._ceiling
         for work in self._batch:
+            if is_tight and work.is_new_mail:
+                raise _RejectedError(work, self._full())
             try:
-                if is_tight and work.is_new_mail:
-                    raise QueueStorageError(
-                        "the queue is full", path=self._store.path, is_full=True
-                    )
                 work.apply(transaction)
             except (lmdb.BadValsizeError, lmdb.KeyExistsError) as error:
                 raise _RejectedError(work, _as_queue_error(error)) from error
@@ -245,6 +243,9 @@ class _Batch:
                 raise  # the map, the disk or the database: not this work's fault
             except Exception as error:
                 raise _RejectedError(work, _as_queue_error(error)) from error
+
+    def _full(self) -> QueueStorageError:
+        return QueueStorageError("the queue is full", path=self._store.path, is_full=True)
 
 
 def _as_queue_error(error: Exception) -> QueueError:

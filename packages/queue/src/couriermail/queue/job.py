@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Job"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Job:
     """A message that is due, leased until `Queue.finish` or `Queue.release`.
 
@@ -26,9 +26,12 @@ class Job:
     """
 
     _record: MessageRecord
-    stored: StoredState = attrs.field(repr=False)  # these two belong to the queue
-    raw_state: bytes | None = attrs.field(repr=False)
-    _read_body: Callable[[MessageRecord], bytes | BinaryIO] = attrs.field(repr=False)
+    stored: StoredState  # this and the next belong to the queue
+    raw_state: bytes | None
+    _read_body: Callable[[MessageRecord], bytes | BinaryIO]
+
+    def __repr__(self) -> str:
+        return f"Job({self.id})"  # no addresses in logs
 
     @property
     def id(self) -> QueueId:

@@ -220,14 +220,7 @@ class Store:
         """Open the named databases; write the schema version into a new environment."""
         try:
             databases = Databases(self._environment)
-            with self._environment.begin() as transaction:
-                version = transaction.get(b"schema", db=databases.meta)
-            if version is None:
-                with self._environment.begin(write=True) as transaction:
-                    transaction.put(b"schema", SCHEMA, db=databases.meta)
-                    transaction.put(b"instance", uuid.uuid4().bytes, db=databases.meta)
-            elif version != SCHEMA:
-                raise QueueDamagedError(f"{self.path}/data.mdb: schema {version!r} is not ours")
+            self._check_schema(databases)
         except self._lmdb.Error as error:
             self._environment.close()
             raise self._open_error(error) from error
@@ -235,6 +228,16 @@ class Store:
             self._environment.close()
             raise
         return databases
+
+    def _check_schema(self, databases: Databases) -> None:
+        with self._environment.begin() as transaction:
+            version = transaction.get(b"schema", db=databases.meta)
+        if version is None:
+            with self._environment.begin(write=True) as transaction:
+                transaction.put(b"schema", SCHEMA, db=databases.meta)
+                transaction.put(b"instance", uuid.uuid4().bytes, db=databases.meta)
+        elif version != SCHEMA:
+            raise QueueDamagedError(f"{self.path}/data.mdb: schema {version!r} is not ours")
 
     def _write_once(self, apply: Callable[[lmdb.Transaction], None]) -> None:
         with self._environment.begin(write=True, buffers=True) as transaction:
