@@ -22,6 +22,7 @@ from couriermail.mta.local.batch import deliver_batch
 from couriermail.mta.local.errors import AgentProtocolError
 from couriermail.mta.local.wire import (
     MAX_BATCH,
+    MAX_BATCH_BYTES,
     PROTOCOL,
     Record,
     RecordReader,
@@ -110,10 +111,7 @@ class _Agent:
     def serve(self) -> None:
         """Batches until the scheduler closes, the agent was idle for long, or SIGTERM."""
         while (head := self._await_batch()) is not None:
-            count = head.number("batch")
-            if not 0 <= count <= MAX_BATCH:
-                raise AgentProtocolError("a batch is too large")
-            jobs = [self._next_job() for _ in range(count)]
+            jobs = self._read_jobs(head.number("batch"))
             self.connection.settimeout(None)
             try:
                 deliver_batch(jobs, self.settings, self._send_result)
@@ -135,6 +133,19 @@ class _Agent:
             return self._next_record()
         finally:
             self._is_idle = False
+
+    def _read_jobs(self, count: int) -> list[LocalJob]:
+        if not 0 <= count <= MAX_BATCH:
+            raise AgentProtocolError("a batch has too many jobs")
+        jobs: list[LocalJob] = []
+        size = 0
+        for _ in range(count):
+            job = self._next_job()
+            jobs.append(job)
+            size += len(job.body) if isinstance(job.body, bytes) else 0
+            if size > MAX_BATCH_BYTES:
+                raise AgentProtocolError("a batch is too large")
+        return jobs
 
     def _next_job(self) -> LocalJob:
         record = self._next_record()

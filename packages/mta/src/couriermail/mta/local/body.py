@@ -15,8 +15,8 @@ import re
 import attrs
 
 from couriermail.core.durable import write_all
-from couriermail.mta.domains import domain_to_ace
 from couriermail.mta.local.environment import ace_address
+from couriermail.rfc822 import domain_to_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def has_visited(message: bytes | memoryview, recipient: str) -> bool:
 
 def _comparable(address: str) -> str:
     local, at, domain = address.rpartition("@")
-    return f"{local}@{domain_to_ace(domain).lower()}" if at else domain
+    return f"{local}@{domain_to_ascii(domain).lower()}" if at else domain

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import array
 import socket
+import tempfile
 
 import attrs
 
 from couriermail.mta.local.errors import AgentLost, AgentProtocolError, AgentRefused
 from couriermail.mta.local.wire import (
     MAX_BATCH,
+    MAX_BATCH_BYTES,
+    MAX_BODY_BYTES,
     PROTOCOL,
     Record,
     RecordReader,
@@ -24,7 +27,7 @@ from couriermail.mta.local.wire import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
     from couriermail.mta.local.values import LocalJob, LocalResult
@@ -73,15 +76,15 @@ class AgentClient:
         An agent that ended because it was idle is replaced before anything is sent.
 
         Args:
-            jobs: at most `wire.MAX_BATCH` for one batch; more are sent as several.  Keys differ.
+            jobs: with keys that differ.  More than `wire.MAX_BATCH` of them, or more than
+                `wire.MAX_BATCH_BYTES` of bodies, are sent as several batches.
 
         Raises:
             AgentLost: the agent died or fell silent; `results` says which jobs are done.
             AgentRefused: a replacement for an idle agent was refused.
         """
         results: list[LocalResult] = []
-        for start in range(0, len(jobs), MAX_BATCH):
-            batch = jobs[start : start + MAX_BATCH]
+        for batch in _batches(jobs):
             try:
                 self._deliver_batch(batch, results)
             except (OSError, AgentProtocolError) as error:
@@ -149,6 +152,21 @@ class AgentClient:
         return self._records.pop(0)
 
 
+def _batches(jobs: Sequence[LocalJob]) -> Iterator[list[LocalJob]]:
+    """Cut jobs into what an agent takes at once."""
+    batch: list[LocalJob] = []
+    size = 0
+    for job in jobs:
+        octets = len(job.body) if isinstance(job.body, bytes) else 0
+        if batch and (len(batch) == MAX_BATCH or size + octets > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(job)
+        size += octets
+    if batch:
+        yield batch
+
+
 def _is_closed(connection: socket.socket, timeout: float) -> bool:
     """True when an idle connection is readable: an agent says nothing unasked, so it has ended."""
     connection.setblocking(False)  # noqa: FBT003 - the socket method's own signature
@@ -168,12 +186,12 @@ def _send_batch(connection: socket.socket, jobs: Sequence[LocalJob]) -> None:
     run = [encode_record({"batch": len(jobs)})]
     size = 0
     for job in jobs:
-        record = encode_job(job)
-        if isinstance(job.body, int):
+        if isinstance(job.body, int) or len(job.body) > MAX_BODY_BYTES:
             connection.sendall(b"".join(run))
             run, size = [], 0
-            _send_with_descriptor(connection, record, job.body)
+            _send_with_descriptor(connection, job)
             continue
+        record = encode_job(job)
         run.append(record)
         size += len(record)
         if size >= _RUN_BYTES:
@@ -182,7 +200,14 @@ def _send_batch(connection: socket.socket, jobs: Sequence[LocalJob]) -> None:
     connection.sendall(b"".join(run))
 
 
-def _send_with_descriptor(connection: socket.socket, record: bytes, descriptor: int) -> None:
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
+def _send_with_descriptor(connection: socket.socket, job: LocalJob) -> None:
+    if isinstance(job.body, bytes):
+        with tempfile.TemporaryFile() as file:
+            file.write(job.body)
+            file.flush()
+            _send_with_descriptor(connection, attrs.evolve(job, body=file.fileno()))
+        return
+    record = encode_job(job)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [job.body]))
     sent = connection.sendmsg([record], [rights])
     connection.sendall(record[sent:])

@@ -24,12 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-__all__ = ["ERROR_BYTES", "OUTPUT_BYTES", "CommandResult", "CommandRunner", "Verdict", "judge"]
+__all__ = [
+    "ERROR_BYTES",
+    "EX_OSERR",
+    "OUTPUT_BYTES",
+    "CommandResult",
+    "CommandRunner",
+    "Verdict",
+    "judge",
+]
 
 _log = logging.getLogger("couriermail.mta.local")
 
 ERROR_BYTES = 4095  # of standard error kept for the log and the report (spec mta.md 11.5)
 OUTPUT_BYTES = 8191  # of generated instructions; a longer output is an error (spec mta.md 11.5)
+EX_OSERR = 71  # sysexits: the system, not the command, is to blame; temporary
 _READ_BYTES = 65536
 _DRAIN_READS = 16  # pipes hold 64 KB by default, 1 MB at most: enough for what is already there
 
@@ -116,13 +125,7 @@ class CommandRunner:
             env=self.environment,
             process_group=0,
         )
-        captures = []
-        if process.stdout is not None:
-            captures.append(_Capture(process.stdout, OUTPUT_BYTES, is_bounded=wants_output))
-        if process.stderr is not None:
-            captures.append(_Capture(process.stderr, ERROR_BYTES))
-        if not wants_output:
-            captures[0].limit = ERROR_BYTES
+        captures = _captures(process, wants_output=wants_output)
         has_timed_out = _Watch(process, captures, self.deadline, self.kill_after).wait()
         return CommandResult(
             status=process.wait(),
@@ -131,6 +134,17 @@ class CommandRunner:
             has_overflowed=captures[0].has_overflowed,
             has_timed_out=has_timed_out,
         )
+
+
+def _captures(process: subprocess.Popen[bytes], *, wants_output: bool) -> list[_Capture]:
+    """The pipes to read: standard output if wanted, and last the one with standard error."""
+    captures = []
+    if process.stdout is not None:
+        limit = OUTPUT_BYTES if wants_output else ERROR_BYTES
+        captures.append(_Capture(process.stdout, limit, is_bounded=wants_output))
+    if process.stderr is not None:
+        captures.append(_Capture(process.stderr, ERROR_BYTES))
+    return captures
 
 
 @attrs.define

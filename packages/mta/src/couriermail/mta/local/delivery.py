@@ -22,7 +22,7 @@ import attrs
 
 from couriermail.core.faults import reach
 from couriermail.mta.local.body import MessageBody, has_visited
-from couriermail.mta.local.commands import ERROR_BYTES, CommandResult, CommandRunner
+from couriermail.mta.local.commands import ERROR_BYTES, EX_OSERR, CommandResult, CommandRunner
 from couriermail.mta.local.dotfile import DotText, Refusal, read_dot_file
 from couriermail.mta.local.environment import Lines, ace_address, command_environment
 from couriermail.mta.local.instructions import (
@@ -88,7 +88,7 @@ class Delivery:
     now: float
     _body: MessageBody = attrs.field(init=False)
     _lines: Lines = attrs.field(init=False)
-    _ledger: Ledger = attrs.field(init=False)
+    _ledger: Ledger = attrs.field(factory=Ledger, init=False)
     _dot: DotText = attrs.field(init=False)
     _runner: CommandRunner | None = attrs.field(default=None, init=False)
     _notes: list[str] = attrs.field(factory=list, init=False)
@@ -101,8 +101,8 @@ class Delivery:
         Raises:
             Exception: anything unforeseen; the batch turns it into a deferral.
         """
-        reach("local.before-deliver")
         self._ledger = Ledger.parse(self.job.ledger)
+        reach("local.before-deliver")
         self._lines = Lines.of(self.job, self.now)
         dot = read_dot_file(self.job, self.settings)
         if isinstance(dot, Refusal):
@@ -140,7 +140,7 @@ class Delivery:
     def _obey(self, instructions: Instructions, digest: str, *, level: int) -> Steps:
         """Run instructions in order; True when all ran, False when one said to stop there."""
         for line, warning in instructions.warnings:
-            _log.info("instruction file of %s, line %d: %s", self.job.user, line, warning)
+            _log.info("delivery %d, instruction in line %d: %s", self.job.key, line, warning)
         for number, item in enumerate(instructions.items):
             ending = yield from self._step(item, digest, number, level)
             if ending is not True:
@@ -155,7 +155,7 @@ class Delivery:
             return True
         yield SLOW
         if isinstance(item, Command):
-            return self._judge(self._execute(item))
+            return self._judge(self._execute(item.text))
         return (yield from self._generate(item, digest, number, level))
 
     def _store(self, item: Mailbox, digest: str, number: int) -> Steps:
@@ -175,27 +175,21 @@ class Delivery:
         return True
 
     def _mailbox_delivery(self, name: str) -> MailboxDelivery:
-        path = os.path.join(self.job.home, name)
         return MailboxDelivery(
             name=name,
-            path=path,
+            path=os.path.join(self.job.home, name),
             header=self._lines.header,
             message=self._body.view,
-            quota=self.job.quota if self._is_account_maildir(path) else "",
+            quota=self.job.quota,
             may_create=self.settings.create_maildir and self._dot.is_default,
         )
-
-    def _is_account_maildir(self, path: str) -> bool:
-        """True for the mailbox that the account's quota is about, folders included."""
-        account = os.path.join(self.job.home, self.job.maildir or "Maildir")
-        return os.path.normpath(path).startswith(os.path.normpath(account))
 
     def _generate(self, item: Dynamic, digest: str, number: int, level: int) -> Steps:
         if not self.settings.dynamic:
             return Refusal("failure", _DISABLED, "5.3.0")
         if level >= MAX_DYNAMIC_LEVEL:
             return Refusal("failure", _TOO_DEEP, "5.3.0")
-        result = self._execute(item)
+        result = self._execute(item.text, wants_output=True)
         ending = self._judge(result)
         if isinstance(ending, Refusal):
             return ending
@@ -204,10 +198,13 @@ class Delivery:
         inner = yield from self._obey(instructions, nested, level=level + 1)
         return ending if inner is True else inner
 
-    def _execute(self, item: Command | Dynamic) -> CommandResult:
-        runner = self._command_runner()
-        with self._body.as_file() as message:
-            result = runner.run(item.text, message, wants_output=isinstance(item, Dynamic))
+    def _execute(self, text: str, *, wants_output: bool = False) -> CommandResult:
+        try:
+            with self._body.as_file() as message:
+                result = self._command_runner().run(text, message, wants_output=wants_output)
+        except OSError as error:  # no shell, no processes left, a home that was closed meanwhile
+            _log.error("delivery %d: cannot run a command: %s", self.job.key, error.strerror)
+            result = CommandResult(status=EX_OSERR, error=b"Unable to run the command.\n")
         self._note(result.error)
         return result
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from couriermail.maildir.mbox import from_line
-from couriermail.mta.domains import domain_to_ace
+from couriermail.rfc822 import domain_to_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _CONTROLS = dict.fromkeys((*range(32), 127), " ")
 def ace_address(address: str) -> str:
     """An address as it stands in a header: ASCII domain, no control characters."""
     local, at, domain = address.translate(_CONTROLS).rpartition("@")
-    return f"{local}@{domain_to_ace(domain)}" if at else domain
+    return f"{local}@{domain_to_ascii(domain)}" if at else domain
 
 
 @attrs.frozen

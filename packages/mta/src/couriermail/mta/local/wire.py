@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_BATCH",
+    "MAX_BATCH_BYTES",
     "MAX_BODY_BYTES",
     "MAX_HEAD_BYTES",
     "PROTOCOL",
@@ -50,7 +51,8 @@ __all__ = [
 
 PROTOCOL = 1
 MAX_BATCH = 1000  # jobs: bounds what an agent holds in memory and how long a batch takes
-MAX_HEAD_BYTES = 4 * 1024 * 1024  # a forward list of 8191 octets per line is far below
+MAX_BATCH_BYTES = 64 * 1024 * 1024  # of bodies in records; bounds memory as well
+MAX_HEAD_BYTES = 16 * 1024 * 1024  # an instruction file (1 MiB) of forwards, all of it escaped
 MAX_BODY_BYTES = 16 * 1024 * 1024  # larger bodies travel as descriptors
 _LENGTHS = struct.Struct("!II")
 _KINDS: Mapping[str, ResultKind] = {
