@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RecipeSyntaxError,
     )
     from couriermail.filter.interfaces import Database, FilterMessage, Host
+    from couriermail.filter.local import LocalHost
     from couriermail.filter.message import BytesMessage
     from couriermail.filter.outcome import (
         CommandResult,
@@ -42,6 +43,7 @@ else:
                 "RecipeSyntaxError",
             ),
             "interfaces": ("Database", "FilterMessage", "Host"),
+            "local": ("LocalHost",),
             "message": ("BytesMessage",),
             "outcome": (
                 "CommandResult",
@@ -69,6 +71,7 @@ __all__ = [
     "FilterMessage",
     "FilterOutcome",
     "Host",
+    "LocalHost",
     "Node",
     "Recipe",
     "RecipeLimitError",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from couriermail.filter.interfaces import FilterMessage
 
-__all__ = ["BytesMessage", "count_lines"]
+__all__ = ["BytesMessage", "complete_chunks", "count_lines"]
 
 _CHUNK = 1 << 16
 
@@ -81,3 +81,11 @@ def count_lines(message: FilterMessage) -> int:
         lines += piece.count(b"\n")
         last = piece[-1]
     return lines + (last != 10)
+
+
+def complete_chunks(message: FilterMessage) -> list[bytes | memoryview]:
+    """The message in pieces, with the final line end that it may lack (spec filter 4.13)."""
+    chunks = [chunk for chunk in message.chunks() if len(chunk)]
+    if chunks and chunks[-1][-1] != 10:
+        chunks.append(b"\n")
+    return chunks

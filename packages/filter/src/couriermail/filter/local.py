@@ -1,0 +1,328 @@
+"""A host that delivers into the mailboxes of one home directory and runs commands there.
+
+Nothing of the process is changed: no working directory, no umask, no signal.  Relative paths
+are taken from the home directory, and commands run in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from couriermail.filter.commands import CANNOT_EXECUTE, MAX_CAPTURED, CommandRunner
+from couriermail.filter.errors import RecipeRuntimeError
+from couriermail.filter.message import complete_chunks
+from couriermail.filter.outcome import CommandResult
+from couriermail.filter.values import leading_integer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from couriermail.filter.interfaces import Database, FilterMessage
+    from couriermail.filter.outcome import DeliveryOptions, ShellCommand
+    from couriermail.maildir import LockPolicy, Maildir, MaildirError
+
+__all__ = ["LocalHost"]
+
+_FLAGS = frozenset("DRSFPT")
+_CAPTURED_BY_XFILTER = 1 << 30
+_LOCK_PATIENCE_SECONDS = 300.0  # spec filter 4.16: the watchdog's own limit
+
+
+class LocalHost:
+    """Deliveries and commands in a home directory.
+
+    Args:
+        home: the directory that relative paths and commands start from.
+        output: descriptor for `echo` and for what commands print, or -1 to drop it.
+        diagnostics: the same for trace lines and what commands complain about.
+        umask: file mode creation mask of commands, or -1 for the process's own.
+    """
+
+    def __init__(
+        self,
+        home: str | os.PathLike[str],
+        *,
+        output: int = -1,
+        diagnostics: int = -1,
+        umask: int = -1,
+    ) -> None:
+        self.home = os.fspath(home)
+        self._output = output
+        self._diagnostics = diagnostics
+        self._runner = CommandRunner(self.home, output=output, diagnostics=diagnostics, umask=umask)
+        self._log = -1
+
+    def now(self) -> float:
+        """The machine's clock."""
+        return time.time()
+
+    # -- mailboxes -----------------------------------------------------------------------
+
+    def deliver(self, mailbox: bytes, message: FilterMessage, options: DeliveryOptions) -> str:
+        """Store the message in a maildir or mbox file; durable when it returns.
+
+        Raises:
+            RecipeRuntimeError: it was not stored.
+        """
+        from couriermail.maildir import Maildir, MaildirError
+
+        path = self._path(mailbox)
+        box = Maildir(path.rstrip("/") or "/", file_mode=0o666 & ~options.octal_mask())
+        try:
+            if box.exists():
+                self._deliver_to_maildir(box, message, options)
+                return "maildir"
+            self._deliver_to_file(path, message, options)
+        except MaildirError as error:
+            raise self._refusal(error) from error
+        return "mbox"
+
+    def _deliver_to_maildir(
+        self, box: Maildir, message: FilterMessage, options: DeliveryOptions
+    ) -> None:
+        flags = options.text(b"FLAGS")
+        if not frozenset(flags) <= _FLAGS:
+            self.trace(b"maildrop: error writing to mailbox.")
+            raise RecipeRuntimeError("Unable to deliver to mailbox. FLAGS takes D, F, P, R, S, T.")
+        keywords = [word for word in options.text(b"KEYWORDS").split(",") if word]
+        self._install_quota(box, options.text(b"MAILDIRQUOTA"))
+        box.deliver(complete_chunks(message), flags=flags, keywords=keywords)
+
+    def _install_quota(self, box: Maildir, text: str) -> None:
+        if not text:
+            return
+        from couriermail.maildir import Quota
+
+        quota = Quota.parse(text)
+        installed = box.quota
+        if installed is None or str(installed) != str(quota):
+            box.set_quota(quota)
+
+    def _deliver_to_file(self, path: str, message: FilterMessage, options: DeliveryOptions) -> None:
+        from couriermail.core.durable import create_exclusive
+        from couriermail.maildir import deliver_mbox
+
+        if not os.path.exists(path):
+            if _looks_like_maildir(path):
+                raise RecipeRuntimeError(f"Unable to open mailbox. Not a maildir: {path}")
+            try:
+                os.close(create_exclusive(path, 0o666 & ~options.octal_mask()))
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise RecipeRuntimeError(f"Unable to open mailbox. {error.strerror}") from error
+        deliver_mbox(
+            path,
+            complete_chunks(message),
+            sender=options.sender.decode("utf-8", "surrogateescape"),
+            when=self.now(),
+            locking=_lock_policy(options.variables, options.text(b"LOCKEXT") or ".lock"),
+        )
+
+    def _refusal(self, error: MaildirError) -> RecipeRuntimeError:
+        from couriermail.maildir import QuotaExceeded
+
+        if isinstance(error, QuotaExceeded):
+            return RecipeRuntimeError("maildir over quota.")
+        return RecipeRuntimeError(f"Unable to deliver to mailbox. {error}")
+
+    # -- commands ------------------------------------------------------------------------
+
+    def pipe(self, command: ShellCommand, message: FilterMessage) -> int:
+        """Give the message to a command; its exit status, 255 when a signal killed it.
+
+        Raises:
+            RecipeRuntimeError: it failed and did not even read the message.
+        """
+        return self._delivered(self._shell(command, message))
+
+    def forward(
+        self, arguments: tuple[bytes, ...], message: FilterMessage, command: ShellCommand
+    ) -> int:
+        """Run a program without a shell, the message on its input; its exit status.
+
+        Raises:
+            RecipeRuntimeError: it cannot be run, or failed and did not even read the message.
+        """
+        result = self._runner.run(
+            arguments, command.environment, executable=arguments[0], message=message
+        )
+        if result.status == CANNOT_EXECUTE and not result.is_consumed:
+            raise RecipeRuntimeError("Unable to deliver to mailbox. SENDMAIL cannot be run.")
+        return self._delivered(result)
+
+    def _delivered(self, result: CommandResult) -> int:
+        if not result.is_consumed and result.status != CANNOT_EXECUTE:
+            self.trace(b"maildrop: error writing to mailbox.")
+            if result.status != 0:
+                raise RecipeRuntimeError("Unable to deliver to mailbox.")
+        return result.status if result.status >= 0 else 255
+
+    def capture(self, command: ShellCommand, message: FilterMessage) -> CommandResult:
+        """Run a command with the message on its input and return what it writes.
+
+        Raises:
+            RecipeLimitError: it wrote more than `MAX_CAPTURED` bytes.
+        """
+        return self._shell(command, message, captures=MAX_CAPTURED)
+
+    def transform(self, command: ShellCommand, message: FilterMessage) -> CommandResult:
+        """The same for `xfilter`.
+
+        Raises:
+            RecipeLimitError: it wrote more than 1 GiB.
+        """
+        result = self._shell(command, message, captures=_CAPTURED_BY_XFILTER)
+        if not result.is_consumed:
+            self.trace(b"maildrop: error writing to filter.")
+        return result
+
+    def system(self, command: ShellCommand) -> int:
+        """Run a command without input; its exit status, -1 when a signal killed it."""
+        return self._shell(command, None).status
+
+    def _shell(
+        self,
+        command: ShellCommand,
+        message: FilterMessage | None,
+        *,
+        captures: int | None = None,
+    ) -> CommandResult:
+        arguments = (os.path.basename(command.shell), b"-c", command.text)
+        return self._runner.run(
+            arguments,
+            command.environment,
+            executable=command.shell,
+            message=message,
+            captures=captures,
+        )
+
+    # -- output and files ------------------------------------------------------------------
+
+    def echo(self, text: bytes) -> None:
+        """Write to the output at once."""
+        _write(self._output, text)
+
+    def trace(self, text: bytes) -> None:
+        """Write one line to the diagnostics."""
+        _write(self._diagnostics, text + b"\n")
+
+    def open_log(self, path: bytes) -> None:
+        """Append to this file from now on; an earlier one is closed.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._path(path), flags, 0o600)
+        self.close()
+        self._log = descriptor
+
+    def write_log(self, text: bytes) -> None:
+        """Write to the log file; does nothing while none is open."""
+        _write(self._log, text)
+
+    def read_file(self, path: bytes) -> bytes:
+        """The contents of a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with open(self._path(path), "rb") as file:
+            return file.read()
+
+    def hold_lock(
+        self, verb: str, path: bytes, variables: Mapping[bytes, bytes]
+    ) -> AbstractContextManager[None]:
+        """Hold a `dotlock` or `flock` as long as the context lasts.
+
+        Raises:
+            RecipeRuntimeError: the lock cannot be made.
+        """
+        from contextlib import contextmanager
+
+        hold = _hold_dot_lock if verb == "dotlock" else _hold_file_lock
+        return contextmanager(hold)(self._path(path), variables)
+
+    def open_database(self, path: bytes, mode: str) -> Database | None:
+        """Refuse: the databases of spec filter 4.6 are not available from this host.
+
+        Raises:
+            RecipeRuntimeError: always, so that no recipe runs on without its data.
+        """
+        raise RecipeRuntimeError("gdbmopen: databases are not supported yet.")
+
+    def close(self) -> None:
+        """Close the log file."""
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+    def _path(self, path: bytes) -> str:
+        return os.path.join(self.home, os.fsdecode(path.partition(b"\0")[0]))
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    if descriptor >= 0:
+        from couriermail.core.durable import write_all
+
+        write_all(descriptor, text)
+
+
+def _looks_like_maildir(path: str) -> bool:
+    """True for names that nobody means as an mbox file (spec filter 4.13).
+
+    Courier: makes a file of that name, in which the mail is not found.
+    """
+    if path.endswith(("/", "/.")):
+        return True
+    directory, name = os.path.split(path)
+    return name == "Maildir" or (name.startswith(".") and os.path.isdir(f"{directory}/cur"))
+
+
+def _lock_policy(variables: Mapping[bytes, bytes], extension: str) -> LockPolicy:
+    from couriermail.maildir import LockPolicy
+
+    return LockPolicy(
+        extension=extension,
+        retry_after=float(_seconds(variables, b"LOCKSLEEP", 5) or 1),
+        stale_after=float(_seconds(variables, b"LOCKTIMEOUT", 60)),
+        patience=_LOCK_PATIENCE_SECONDS,
+    )
+
+
+def _seconds(variables: Mapping[bytes, bytes], name: bytes, otherwise: int) -> int:
+    number = leading_integer(variables.get(name, b""))
+    return otherwise if number is None or number < 0 else min(number, 1 << 31)
+
+
+def _hold_dot_lock(path: str, variables: Mapping[bytes, bytes]) -> Iterator[None]:
+    from couriermail.maildir import MaildirError
+    from couriermail.maildir.locks import DotLock
+
+    lock = DotLock(path, _lock_policy(variables, ""))
+    try:
+        lock.__enter__()
+    except MaildirError as error:
+        raise RecipeRuntimeError(f"Unable to create a dot-lock at {path}. {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _hold_file_lock(path: str, variables: Mapping[bytes, bytes]) -> Iterator[None]:
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise RecipeRuntimeError(f"Unable to open {path}. {error.strerror}") from error
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
