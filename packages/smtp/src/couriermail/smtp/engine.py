@@ -47,12 +47,13 @@ import attrs
 from couriermail.core import Reply
 from couriermail.smtp import events, replies
 from couriermail.smtp.config import ServerConfig
-from couriermail.smtp.content import ChunkReader, Content, DotReader
 from couriermail.smtp.errors import CommandSyntaxError, EngineUseError
+from couriermail.smtp.gates import auth_refusal, capabilities, find_command, refusal_of
+from couriermail.smtp.incoming import Incoming, parse_bdat
 from couriermail.smtp.line_buffer import LineBuffer
 from couriermail.smtp.parameters import parse_mail, parse_rcpt
 from couriermail.smtp.session import AuthInfo, Session, TlsInfo
-from couriermail.smtp.states import AFTER_SUCCESS, COMMANDS, Command, Phase
+from couriermail.smtp.states import AFTER_SUCCESS, Phase
 
 __all__ = ["ServerEngine"]
 
@@ -60,7 +61,6 @@ __all__ = ["ServerEngine"]
 _BAD_OCTETS = re.compile(rb"[\r\n\0]")
 _NAME_BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _NAME_LENGTH = 255
-_BDAT = re.compile(rb"([0-9]{1,19})(?: +LAST)?\Z", re.IGNORECASE)  # RFC 3030 2
 
 
 @attrs.define
@@ -83,13 +83,8 @@ class ServerEngine:
     _errors: int = 0
     _idle_commands: int = 0
     _transactions: int = 0
-    # The message that is arriving
-    _content: Content = attrs.Factory(lambda: Content("crlf", "keep"))
-    _dots: DotReader | None = None
-    _chunks: ChunkReader | None = None
-    _is_receiving: bool = False
-    _refusal: Reply | None = None
-    _phase_after_skip: Phase | None = None
+    _incoming: Incoming | None = None
+    _phase_after_chunk: Phase = Phase.READY  # of a chunk that is refused
     _mechanism: str = ""
 
     def __attrs_post_init__(self) -> None:
@@ -110,12 +105,12 @@ class ServerEngine:
     @property
     def is_receiving(self) -> bool:
         """The client was told to send a message and its end has not come."""
-        return self._is_receiving
+        return self._incoming is not None and self._incoming.is_wanted
 
     @property
     def is_between_commands(self) -> bool:
         """Nothing is going on: a polite moment for 421."""
-        return self._pending is None and not self._is_receiving
+        return self._pending is None and self._incoming is None
 
     @property
     def pending(self) -> events.Event | None:
@@ -221,9 +216,9 @@ class ServerEngine:
             return
         if reply is not None:
             self._send(reply)
-        if self._is_receiving:
-            self._is_receiving = False
+        if self.is_receiving:
             self._ready.append(events.DataDiscarded(reply))
+        self._incoming = None
         self._phase = Phase.CLOSED
         self._pending = None
         self._buffer.clear()
@@ -234,10 +229,8 @@ class ServerEngine:
     def _step(self) -> bool:
         """Do one piece of work on what waits in the buffer; False when there is none."""
         match self._phase:
-            case Phase.DATA:
-                return self._step_data()
-            case Phase.CHUNK:
-                return self._step_chunk()
+            case Phase.DATA | Phase.CHUNK:
+                return self._step_message()
             case Phase.CLOSED | Phase.CONNECT:
                 return False
             case Phase.TLS:
@@ -270,38 +263,20 @@ class ServerEngine:
         verb, _, argument = line.rstrip(b" \t").partition(b" ")
         verb = verb.upper()
         argument = argument.lstrip(b" ")
-        command = COMMANDS.get(verb)
-        if command is None or verb in self._foreign_verbs():
+        command = find_command(verb, self.config)
+        if command is None:
             self._ready.append(events.Unknown(_to_text(verb), _to_text(argument)))
             return None
         if command.is_idle:
             self._idle_commands += 1
             if self._idle_commands > self.config.limits.idle_commands:
                 return self.close(replies.TOO_MANY_IDLE, "idle")
-        refusal = self._gate(verb, command, argument)
+        refusal = refusal_of(
+            command, argument, phase=self._phase, config=self.config, session=self.session
+        )
         if refusal is not None:
             return self._refuse_command(verb, argument, refusal)
         return _PARSERS[verb](self, verb, argument)
-
-    def _foreign_verbs(self) -> frozenset[bytes]:
-        verbs = _NOT_LMTP if self.session.lmtp else _NOT_SMTP
-        return verbs if self.config.chunking else verbs | _BDAT_VERB
-
-    def _gate(self, verb: bytes, command: Command, argument: bytes) -> Reply | None:
-        """Why a command may not come now, or None."""
-        if not command.is_open:
-            if self.config.require_tls and self.session.tls is None:
-                return replies.TLS_REQUIRED
-            if self.config.require_auth and self.session.auth is None:
-                return replies.AUTH_REQUIRED
-        if self._phase not in command.phases:
-            if self._phase is Phase.START:
-                return replies.NO_HELO
-            in_mail = self._phase is Phase.MAIL and verb in (b"DATA", b"BDAT")
-            return replies.NO_RECIPIENTS if in_mail else replies.BAD_SEQUENCE
-        if command.argument != "optional" and (command.argument == "needed") != bool(argument):
-            return replies.BAD_ARGUMENT
-        return None
 
     def _refuse_command(self, verb: bytes, argument: bytes, refusal: Reply) -> None:
         if verb == b"BDAT":
@@ -328,7 +303,7 @@ class ServerEngine:
         return None
 
     def _auth(self, _verb: bytes, argument: bytes) -> None:
-        refusal = self._auth_gate()
+        refusal = auth_refusal(self.config, self.session)
         if refusal is not None:
             return self._refuse(refusal)
         word, _, initial = argument.partition(b" ")
@@ -343,14 +318,6 @@ class ServerEngine:
                 return self._refuse(replies.AUTH_NOT_BASE64)
         self._ready.append(events.Auth(mechanism=mechanism, initial=response))
         return None
-
-    def _auth_gate(self) -> Reply | None:
-        if not self.config.auth_mechanisms:
-            return replies.AUTH_DISABLED
-        if self.session.tls is None and not self.config.auth_in_clear:
-            return replies.TLS_REQUIRED
-        # RFC 4954 4: after a successful AUTH, no more AUTH in the session
-        return replies.BAD_SEQUENCE if self.session.auth is not None else None
 
     def _auth_line(self, line: bytes) -> None:
         self._phase = Phase.READY
@@ -384,18 +351,16 @@ class ServerEngine:
         self._ready.append(events.DataStart("DATA"))
 
     def _bdat(self, _verb: bytes, argument: bytes) -> None:
-        match = _BDAT.match(argument)
-        if match is None:
+        chunk = parse_bdat(argument)
+        if chunk is None:
             return self._skip_chunk(argument, replies.BAD_ARGUMENT)
-        is_first = self._chunks is None
-        if self._chunks is None:
-            self._content = self._new_content()
-            self._chunks = ChunkReader(self._content)
-        self._chunks.start_chunk(int(match[1]), is_last=len(match[0]) != len(match[1]))
-        if is_first:
-            self._ready.append(events.DataStart("BDAT"))
-        else:
+        size, is_last = chunk
+        if self._incoming is not None:
             self._phase = Phase.CHUNK
+            return self._incoming.start_chunk(size, is_last=is_last)
+        self._incoming = Incoming.by_bdat(self.config)
+        self._incoming.start_chunk(size, is_last=is_last)
+        self._ready.append(events.DataStart("BDAT"))
         return None
 
     def _rset(self, _verb: bytes, _argument: bytes) -> None:
@@ -419,61 +384,32 @@ class ServerEngine:
 
     # The message
 
-    def _new_content(self) -> Content:
-        return Content(self.config.line_ends, self.config.bare)
-
-    def _step_data(self) -> bool:
-        reader = self._dots
-        if reader is None or not len(self._buffer):
+    def _step_message(self) -> bool:
+        incoming = self._incoming
+        if incoming is None or not (len(self._buffer) or incoming.is_at_end):
             return self._step_eof()
-        self._deliver(reader.feed(self._buffer.take_all()))
-        if reader.rest is not None:
-            self._buffer.append(reader.rest)
-            self._end_message()
+        event = incoming.read(self._buffer)
+        if event is not None:
+            self._ready.append(event)
+        if incoming.is_at_end:
+            self._end_piece(incoming)
         return True
 
-    def _step_chunk(self) -> bool:
-        reader = self._chunks
-        if reader is None or (reader.remaining and not len(self._buffer)):
-            return self._step_eof()
-        piece, rest = reader.feed(self._buffer.take_all())
-        self._buffer.append(rest)
-        self._deliver(piece)
-        if not reader.remaining:
-            self._end_chunk(reader)
-        return True
-
-    def _end_chunk(self, reader: ChunkReader) -> None:
-        if self._phase_after_skip is not None and self._refusal is not None:
-            self._phase, self._phase_after_skip = self._phase_after_skip, None
-            self._chunks = None
-            self._refuse(self._refusal)
-        elif reader.is_last or self._refusal is not None:
-            self._end_message()
+    def _end_piece(self, incoming: Incoming) -> None:
+        """The message, or one chunk of it, has gone by."""
+        refusal = incoming.refusal
+        if refusal is not None and incoming.is_skipped:
+            self._incoming = None
+            self._phase = self._phase_after_chunk
+            self._refuse(refusal)
+        elif refusal is not None:
+            self._answer_message([refusal] * self._reply_count())
+        elif incoming.is_whole:
+            self._incoming = None
+            self._ready.append(events.DataEnd())
         else:
             self._phase = Phase.BDAT
             self._send(replies.OK)
-
-    def _deliver(self, piece: bytes) -> None:
-        if not self._is_receiving or self._refusal is not None:
-            return
-        limit = self.config.limits.message_size
-        if self._content.is_refused:
-            self._refusal = replies.BAD_CONTENT
-        elif limit and self._content.size > limit:
-            self._refusal = replies.MESSAGE_TOO_BIG
-        if self._refusal is not None:
-            self._ready.append(events.DataDiscarded(self._refusal))
-        elif piece:
-            self._ready.append(events.DataChunk(piece))
-
-    def _end_message(self) -> None:
-        self._is_receiving = False
-        self._dots = self._chunks = None
-        if self._refusal is None:
-            self._ready.append(events.DataEnd())
-        else:
-            self._answer_message([self._refusal] * self._reply_count())
 
     def _reply_count(self) -> int:
         # RFC 2033 4.2: one reply for each accepted RCPT
@@ -493,15 +429,17 @@ class ServerEngine:
 
     def _skip_chunk(self, argument: bytes, refusal: Reply) -> None:
         """Refuse a BDAT command when its octets have gone by (RFC 3030 2)."""
-        match = _BDAT.match(argument)
-        if match is None:  # nobody knows where the next command begins
+        chunk = parse_bdat(argument)
+        if chunk is None:  # nobody knows where the next command begins
             self._send(refusal)
             return self.close(replies.DATA_BEFORE_REPLY, "protocol")
-        self._chunks = ChunkReader(Content("crlf", "keep"))
-        self._chunks.start_chunk(int(match[1]), is_last=True)
-        self._phase_after_skip, self._refusal = self._phase, refusal
-        self._phase = Phase.CHUNK
-        return None
+        self._incoming = Incoming.by_bdat(self.config)
+        self._incoming.start_chunk(chunk[0], is_last=True)
+        return self._read_past_chunk(self._incoming, refusal)
+
+    def _read_past_chunk(self, incoming: Incoming, refusal: Reply) -> None:
+        incoming.skip(refusal)
+        self._phase_after_chunk, self._phase = self._phase, Phase.CHUNK
 
     def _guard_refused_data(self) -> None:
         """Never read as commands what a client sent as a message (second barrier)."""
@@ -523,7 +461,9 @@ class ServerEngine:
             case events.Helo():
                 self._accept_helo(event, reply)
             case events.DataStart():
-                return self._accept_data(event)
+                return self._accept_data()
+            case events.StartTls() if len(self._buffer):  # RFC 3207 6: the first barrier
+                return self.close(replies.TLS_INJECTION, "protocol")
             case events.Auth() | events.AuthResponse():
                 return self._settle_auth(event, reply or replies.AUTH_OK)
             case _ if reply is not None:
@@ -537,9 +477,7 @@ class ServerEngine:
             self.session.mail = event
         elif isinstance(event, events.Rcpt):
             self.session.recipients.append(event)
-        elif isinstance(event, events.StartTls) and len(self._buffer):
-            return self.close(replies.TLS_INJECTION, "protocol")
-        return self._send(reply)
+        self._send(reply)
 
     def _settle_auth(self, event: events.Event, reply: Reply) -> None:
         if reply.code == 334:
@@ -555,10 +493,8 @@ class ServerEngine:
             case events.Connected():
                 self._phase = Phase.REFUSED
                 return self._send_plain(reply)
-            case events.DataStart(verb="BDAT") if self._chunks is not None:
-                self._phase_after_skip, self._refusal = self._phase, reply
-                self._phase = Phase.CHUNK
-                return None
+            case events.DataStart() if self._incoming is not None:
+                return self._read_past_chunk(self._incoming, reply)
             case events.DataStart():
                 self._refuse(reply)
                 return self._guard_refused_data()
@@ -570,51 +506,28 @@ class ServerEngine:
         self.session.esmtp = event.verb != "HELO"
         lines = [reply.text if reply else self.config.hostname]
         if self.session.esmtp:
-            lines += self._capabilities()
+            lines += capabilities(self.config, is_tls=self.session.tls is not None)
         self._send_plain(Reply(250, "\n".join(lines)))
 
-    def _capabilities(self) -> list[str]:
-        config, limits = self.config, self.config.limits
-        is_tls = self.session.tls is not None
-        offers = {
-            "PIPELINING": True,  # RFC 2920
-            f"SIZE {limits.message_size}": True,  # RFC 1870
-            "8BITMIME": True,  # RFC 6152
-            "SMTPUTF8": config.smtputf8,  # RFC 6531
-            "ENHANCEDSTATUSCODES": True,  # RFC 2034
-            "DSN": True,  # RFC 3461
-            "CHUNKING": config.chunking,  # RFC 3030
-            "STARTTLS": config.starttls and not is_tls,  # RFC 3207
-            "AUTH " + " ".join(config.auth_mechanisms): bool(config.auth_mechanisms)
-            and (is_tls or config.auth_in_clear),  # RFC 4954
-            f"LIMITS RCPTMAX={limits.recipients} MAILMAX={limits.transactions}": True,  # RFC 9422
-            "XVERP=Courier": config.courier,
-            "XSECURITY=NONE,STARTTLS": config.courier,
-        }
-        return [offer for offer, is_offered in offers.items() if is_offered]
-
-    def _accept_data(self, event: events.DataStart) -> None:
-        self._is_receiving = True
-        self._refusal = None
-        if event.verb == "BDAT":
+    def _accept_data(self) -> None:
+        if self._incoming is not None:  # BDAT: the octets are already on their way
             self._phase = Phase.CHUNK
-            return
-        self._content = self._new_content()
-        self._dots = DotReader(self._content)
-        self._phase = Phase.DATA
-        self._send_plain(replies.START_DATA)
+        else:
+            self._incoming = Incoming.by_data(self.config)
+            self._phase = Phase.DATA
+            self._send_plain(replies.START_DATA)
+        self._incoming.is_wanted = True
 
     def _end_transaction(self, cause: str | None) -> None:
         """Forget the transaction; `cause` says by which command it was given up."""
         session = self.session
         if session.mail is not None and cause is not None:
-            if self._is_receiving:  # between two BDAT commands
+            if self.is_receiving:  # between two BDAT commands
                 self._ready.append(events.DataDiscarded(None))
             self._ready.append(events.Reset(cause))
         session.mail = None
         session.recipients = []
-        self._is_receiving = False
-        self._dots = self._chunks = self._refusal = None
+        self._incoming = None
         if self._phase is not Phase.START:
             self._phase = Phase.READY
 
@@ -660,10 +573,6 @@ def _decode_base64(line: bytes) -> bytes | None:
     except Base64Error:
         return None
 
-
-_NOT_SMTP = frozenset({b"LHLO"})
-_NOT_LMTP = frozenset({b"EHLO", b"HELO"})  # RFC 2033 4.1
-_BDAT_VERB = frozenset({b"BDAT"})
 
 _PARSERS: Mapping[bytes, Callable[[ServerEngine, bytes, bytes], None]] = {
     b"EHLO": ServerEngine._helo,

@@ -124,4 +124,4 @@ def _to_text(address: bytes, enhanced: str) -> str:
     if _UNICODE_CONTROL.search(text):
         raise CommandSyntaxError(501, enhanced, "Address holds control characters.")
     local, _, domain = text.rpartition("@")
-    return f"{local}@{domain.lower()}"
+    return text if domain.startswith("[") else f"{local}@{domain.lower()}"
