@@ -8,7 +8,8 @@ that alone gives full batches under load and no delay for a lone message.  It wa
 wait up to `outcome_delay` for company, because nobody's reply hangs on them.
 
 Failures.  Work that is wrong in itself is thrown out and the rest is applied again.  When the
-database is full, work that may not use the reserve fails and outcomes are tried once more.
+database is full, work that may not use the reserve fails and outcomes are tried again, in
+smaller pieces if need be.
 When the commit itself fails, every waiter of the batch gets the error.
 """
 
@@ -175,17 +176,29 @@ class Committer:
         try:
             batch = self._write(batch)
         except QueueStorageError as error:
-            if error.is_full and any(work.is_new_mail for work in batch):
-                self._fail([work for work in batch if work.is_new_mail], error)
-                self._retry([work for work in batch if not work.is_new_mail])
-            else:
-                self._fail(batch, error)
+            self._make_do(batch, error)
             return
         except BaseException as error:
             _logger.exception("commit failed unexpectedly")
             self._fail(batch, QueueError(f"commit failed: {type(error).__name__}"))
             return
         self._resolve(batch)
+
+    def _make_do(self, batch: list[Work], error: QueueStorageError) -> None:
+        """Save the outcomes of a batch for which there was no space."""
+        outcomes = [work for work in batch if not work.is_new_mail]
+        if not error.is_full or (len(batch) == 1 and outcomes):
+            self._fail(batch, error)
+            return
+        if len(outcomes) < len(batch):
+            self._fail([work for work in batch if work.is_new_mail], error)
+            self._retry(outcomes)
+            return
+        # What one transaction frees the one after the next may use, so that pieces can fit
+        # where the whole does not.
+        middle = len(batch) // 2
+        self._retry(batch[:middle])
+        self._retry(batch[middle:])
 
     def _retry(self, batch: list[Work]) -> None:
         if batch:

@@ -39,6 +39,7 @@ from couriermail.queue.errors import (
     QueueStorageError,
     disk_error,
 )
+from couriermail.queue.mapfile import pad_short_file
 from couriermail.queue.settings import QueueSettings
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Store:
         self._gate = threading.Condition()
         self._readers = 0
         self._is_closed = False
+        self._pid = os.getpid()
         self._failed_at: float | None = None
         self._environment = self._open(create=create)
         self.db = self._prepare()
@@ -189,6 +191,7 @@ class Store:
         try:
             if create:
                 os.makedirs(self.path, mode=0o750, exist_ok=True)
+            pad_short_file(os.path.join(self.path, "data.mdb"))
             return self._lmdb.open(
                 self.path,
                 map_size=min(settings.map_size, settings.map_max),
@@ -205,16 +208,7 @@ class Store:
     def _open_error(self, error: lmdb.Error) -> Exception:
         if "already open" in str(error):
             return QueueBusyError(f"{self.path}: open in this process already")
-        damaged = (
-            self._lmdb.InvalidError,
-            self._lmdb.CorruptedError,
-            self._lmdb.VersionMismatchError,
-            self._lmdb.PageNotFoundError,
-            self._lmdb.PanicError,
-        )
-        if isinstance(error, damaged):
-            return QueueDamagedError(f"{self.path}/data.mdb: {error}")
-        return self._storage_error(error, "cannot open")
+        return self._read_error(error, "cannot open")
 
     def _prepare(self) -> Databases:
         """Open the named databases; write the schema version into a new environment."""
@@ -271,6 +265,8 @@ class Store:
 
     def _require_usable(self) -> None:
         """Reopen a failed store when its pause is over; the gate is held."""
+        if self._pid != os.getpid():
+            raise QueueStorageError("a queue is opened after the fork", path=self.path)
         if self._is_closed:
             raise QueueStorageError("the queue is closed", path=self.path)
         if self._failed_at is None:
@@ -334,8 +330,17 @@ class Store:
             _logger.error("store failed: %s", result)
         return result
 
-    def _read_error(self, error: Exception) -> Exception:
-        return self._storage_error(error, "cannot read")
+    def _read_error(self, error: Exception, what: str = "cannot read") -> Exception:
+        damaged = (
+            self._lmdb.InvalidError,
+            self._lmdb.CorruptedError,
+            self._lmdb.VersionMismatchError,
+            self._lmdb.PageNotFoundError,
+            self._lmdb.PanicError,
+        )
+        if isinstance(error, damaged):
+            return QueueDamagedError(f"{self.path}/data.mdb: {error}")
+        return self._storage_error(error, what)
 
     def _storage_error(self, error: Exception, what: str) -> QueueStorageError:
         if isinstance(error, OSError):
