@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -50,6 +51,10 @@ class Courierlocal:
     def stop(self) -> int:
         """Have it end; its exit status."""
         self.ask_to_end()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it has ended; its exit status."""
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         os.close(self.stop_pipe)
@@ -328,10 +333,42 @@ def test_stopping_lets_a_running_batch_end(start: Start, tmp_path: Path) -> None
         wait_until(lambda: len(children_of(local.pid)) == 1)  # the idle one has gone
         (home / "go").touch()
         os.waitpid(pid, 0)
-        assert local.stop() == 0
+        assert local.wait() == 0
         assert (tmp_path / "kind").read_text() == "success"
         with pytest.raises(AgentLost):
             idle.deliver([make_job(home)])
+
+
+def test_stopping_ends_a_command_that_outlasts_the_grace(start: Start, tmp_path: Path) -> None:
+    local = start(AgentSettings(stop_grace=0.1, kill_after=0.2))
+    home = make_home(tmp_path / "home", plain_uid())
+    waiting = make_home(tmp_path / "waiting", plain_uid())
+    write_courier(home, "./Maildir/\n| touch began; trap '' TERM; sleep 60; sleep 60\n")
+    write_courier(waiting, "./Maildir/\n| touch began\n")
+    with ThreadPoolExecutor(1) as thread, local.connect(plain_uid()) as client:
+        answer = thread.submit(client.deliver, [make_job(home, 1), make_job(waiting, 2)])
+        wait_until((home / "began").exists)
+        local.ask_to_end()
+        results = answer.result(timeout=20)
+
+    assert {result.kind for result in results} == {"deferral"}
+    assert {result.lines for result in results} == {("Local delivery was interrupted.",)}
+    assert results[0].ledger
+    assert not (waiting / "began").exists()
+    assert local.wait() == 0
+
+
+def test_a_command_ends_when_its_scheduler_has_gone(start: Start, tmp_path: Path) -> None:
+    local = start()
+    home = make_home(tmp_path / "home", plain_uid())
+    waiting = make_home(tmp_path / "waiting", plain_uid())
+    write_courier(home, "| touch began; sleep 60\n")
+    write_courier(waiting, "| touch began\n")
+    with local.connect(plain_uid(), timeout=0.3) as client, pytest.raises(AgentLost):
+        client.deliver([make_job(home, 1), make_job(waiting, 2)])
+
+    wait_until(lambda: not children_of(local.pid))
+    assert not (waiting / "began").exists()
 
 
 def test_nobody_listening_is_a_lost_agent(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ saved ids change together and the supplementary groups of root go (spec mta.md 2
 uid 0 is refused whoever asks: root never receives mail.
 
 A batch is read whole, then handed to `deliver_batch`, and each result goes out as soon as it
-is known.  SIGTERM ends the agent between batches, never inside one.
+is known.  SIGTERM ends the agent between batches; a second one makes it give up what it has
+not begun and end the command that runs.  The same happens when the scheduler goes away:
+deliveries that nobody records would only be done again.
 """
 
 from __future__ import annotations
@@ -114,16 +116,20 @@ class _Agent:
             jobs = self._read_jobs(head.number("batch"))
             self.connection.settimeout(None)
             try:
-                deliver_batch(jobs, self.settings, self._send_result)
+                deliver_batch(
+                    jobs, self.settings, self._send_result, lifeline=self.connection.fileno()
+                )
             finally:
                 _close_bodies(jobs)
             self.connection.settimeout(self.settings.idle_timeout or None)
 
     def on_terminate(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGTERM: at once when idle, else after the batch."""
-        self._is_ending = True
+        """SIGTERM: end at once when idle, else after the batch; the second time, give it up."""
         if self._is_idle:
             raise SystemExit(0)
+        if self._is_ending:
+            self.connection.shutdown(socket.SHUT_RD)  # the lifeline: results still go out
+        self._is_ending = True
 
     def _await_batch(self) -> Record | None:
         self._is_idle = True

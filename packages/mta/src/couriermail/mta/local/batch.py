@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import collections
 import logging
+import select
 import time
 
 import attrs
 
 from couriermail.core.faults import reach
-from couriermail.mta.local.delivery import Delivery, Slow
+from couriermail.mta.local.delivery import INTERRUPTED, UNFORESEEN, Delivery, Slow
 from couriermail.mta.local.mailboxes import MailboxDelivery, StoreFailure, store_in_maildirs
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ def deliver_batch(
     settings: AgentSettings,
     report: Callable[[LocalResult], None],
     *,
+    lifeline: int | None = None,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Deliver every job as the process's own user.
@@ -44,12 +46,15 @@ def deliver_batch(
         jobs: the deliveries.
         settings: how.
         report: gets each result once, when the mail it speaks of is durable.
+        lifeline: a descriptor that becomes readable when nobody waits for results any more:
+            a running command is ended, and what was not begun is deferred.
         now: the clock for `From ` lines.
 
     Raises:
         Exception: only what `report` raises.
     """
-    _Batch(settings, report).run([Delivery(job, settings, now()) for job in jobs])
+    batch = _Batch(report, lifeline)
+    batch.run([Delivery(job, settings, now(), lifeline) for job in jobs])
 
 
 @attrs.define
@@ -60,8 +65,8 @@ class _Running:
 
 @attrs.define
 class _Batch:
-    settings: AgentSettings
     report: Callable[[LocalResult], None]
+    lifeline: int | None
     _stores: list[tuple[_Running, MailboxDelivery]] = attrs.field(factory=list, init=False)
     _slow: collections.deque[_Running] = attrs.field(factory=collections.deque, init=False)
 
@@ -69,7 +74,9 @@ class _Batch:
         for delivery in deliveries:
             self._advance(_Running(delivery, delivery.run()), None)
         while self._stores or self._slow:
-            if self._stores:
+            if self._is_cut():
+                self._abandon_all()
+            elif self._stores:
                 self._store_all()
             else:
                 self._advance(self._slow.popleft(), None)
@@ -95,9 +102,24 @@ class _Batch:
             answers = store_in_maildirs([step for _, step in stores])
         except Exception:
             _log.exception("a batch of %d mailbox deliveries failed unexpectedly", len(stores))
-            answers = [StoreFailure("Temporary failure in local delivery.", "4.3.0")] * len(stores)
+            answers = [StoreFailure(UNFORESEEN, "4.3.0")] * len(stores)
         for (running, _), answer in zip(stores, answers, strict=True):
             self._advance(running, answer)
+
+    def _is_cut(self) -> bool:
+        if self.lifeline is None:
+            return False
+        poll = select.poll()
+        poll.register(self.lifeline, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _abandon_all(self) -> None:
+        waiting = [*(running for running, _ in self._stores), *self._slow]
+        self._stores.clear()
+        self._slow.clear()
+        for running in waiting:
+            running.steps.close()
+            self._finish(running.delivery.abandon(INTERRUPTED))
 
     def _finish(self, result: LocalResult) -> None:
         reach("local.before-reply")

@@ -71,6 +71,7 @@ class CommandResult:
         output: standard output where it was asked for.
         has_overflowed: more than `OUTPUT_BYTES` were written; the rest was refused.
         has_timed_out: the deadline came first.
+        is_interrupted: the lifeline was cut first.
     """
 
     status: int
@@ -78,11 +79,13 @@ class CommandResult:
     output: bytes = b""
     has_overflowed: bool = False
     has_timed_out: bool = False
+    is_interrupted: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """What this means for the delivery."""
-        return "deferral" if self.has_timed_out or self.has_overflowed else judge(self.status)
+        was_ended = self.has_timed_out or self.is_interrupted or self.has_overflowed
+        return "deferral" if was_ended else judge(self.status)
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +98,8 @@ class CommandRunner:
         environment: the command's whole environment.
         deadline: `time.monotonic()` at which the delivery's time is over.
         kill_after: seconds from SIGTERM to SIGKILL.
+        lifeline: a descriptor; when it becomes readable nobody waits for the delivery any more,
+            and the command is ended like one whose time is over.
     """
 
     shell: str
@@ -102,6 +107,7 @@ class CommandRunner:
     environment: Mapping[str, str]
     deadline: float
     kill_after: float
+    lifeline: int | None = None
 
     def run(self, text: str, message: int, *, wants_output: bool = False) -> CommandResult:
         """Run `text` with the shell.
@@ -126,13 +132,15 @@ class CommandRunner:
             process_group=0,
         )
         captures = _captures(process, wants_output=wants_output)
-        has_timed_out = _Watch(process, captures, self.deadline, self.kill_after).wait()
+        watch = _Watch(process, captures, self.deadline, self.kill_after)
+        watch.wait(self.lifeline)
         return CommandResult(
             status=process.wait(),
             error=bytes(captures[-1].kept),
             output=bytes(captures[0].kept) if wants_output else b"",
             has_overflowed=captures[0].has_overflowed,
-            has_timed_out=has_timed_out,
+            has_timed_out=watch.is_stuck and not watch.is_interrupted,
+            is_interrupted=watch.is_interrupted,
         )
 
 
@@ -177,23 +185,26 @@ class _Watch:
     captures: list[_Capture]
     deadline: float
     kill_after: float
+    is_stuck: bool = attrs.field(default=False, init=False)
+    is_interrupted: bool = attrs.field(default=False, init=False)
     _open: dict[int, _Capture] = attrs.field(factory=dict, init=False)
     _poll: select.poll = attrs.field(factory=select.poll, init=False)
 
-    def wait(self) -> bool:
-        """Until the process has ended; all pipes are closed then.  True when it was stuck."""
+    def wait(self, lifeline: int | None) -> None:
+        """Until the process has ended; all pipes are closed then."""
         pidfd = os.pidfd_open(self.process.pid)
         try:
             self._poll.register(pidfd, select.POLLIN)
+            if lifeline is not None:
+                self._poll.register(lifeline, select.POLLIN)
             for capture in self.captures:
                 self._watch(capture)
-            has_timed_out = self._watch_to_end(pidfd)
+            self._watch_to_end(pidfd, lifeline)
             self._drain()
         finally:
             os.close(pidfd)
             for capture in self.captures:
                 capture.pipe.close()
-        return has_timed_out
 
     def _watch(self, capture: _Capture) -> None:
         descriptor = capture.pipe.fileno()
@@ -201,25 +212,25 @@ class _Watch:
         self._open[descriptor] = capture
         self._poll.register(descriptor, select.POLLIN)
 
-    def _watch_to_end(self, pidfd: int) -> bool:
-        next_signal = signal.SIGTERM
+    def _watch_to_end(self, pidfd: int, lifeline: int | None) -> None:
         next_time = self.deadline
-        while True:
-            left = max(0.0, next_time - time.monotonic())
-            ready = [descriptor for descriptor, _ in self._poll.poll(left * 1000)]
-            for descriptor in ready:
-                if descriptor != pidfd:
-                    self._read(descriptor)
-            if pidfd in ready:
-                break
+        while pidfd not in (ready := self._ready(next_time)):
+            for descriptor in ready & self._open.keys():
+                self._read(descriptor)
+            if lifeline in ready:
+                self._poll.unregister(lifeline)
+                self.is_interrupted = True
+                next_time = time.monotonic()
             if time.monotonic() >= next_time:
-                self._signal(next_signal)
-                next_signal = signal.SIGKILL
+                self._signal(signal.SIGKILL if self.is_stuck else signal.SIGTERM)
+                self.is_stuck = True
                 next_time = time.monotonic() + self.kill_after
-        is_stuck = next_signal == signal.SIGKILL
-        if is_stuck:  # those of the group that ignored SIGTERM; the leader is still unreaped
+        if self.is_stuck:  # those of the group that ignored SIGTERM; the leader is unreaped yet
             self._signal_group(signal.SIGKILL)
-        return is_stuck
+
+    def _ready(self, until: float) -> set[int]:
+        left = max(0.0, until - time.monotonic())
+        return {descriptor for descriptor, _ in self._poll.poll(left * 1000)}
 
     def _read(self, descriptor: int) -> None:
         capture = self._open[descriptor]
@@ -231,8 +242,7 @@ class _Watch:
     def _drain(self) -> None:
         """Take what the command left in its pipes, without waiting for its children."""
         for _ in range(_DRAIN_READS):
-            ready = [descriptor for descriptor, _ in self._poll.poll(0)]
-            readable = [descriptor for descriptor in ready if descriptor in self._open]
+            readable = self._ready(0.0) & self._open.keys()
             if not readable:
                 return
             for descriptor in readable:

@@ -50,11 +50,13 @@ if TYPE_CHECKING:
     from couriermail.mta.local.instructions import Instruction
     from couriermail.mta.local.values import AgentSettings, LocalJob
 
-__all__ = ["MAX_DYNAMIC_LEVEL", "SLOW", "Delivery", "Slow"]
+__all__ = ["INTERRUPTED", "MAX_DYNAMIC_LEVEL", "SLOW", "UNFORESEEN", "Delivery", "Slow"]
 
 _log = logging.getLogger("couriermail.mta.local")
 
 MAX_DYNAMIC_LEVEL = 3  # the fourth nested `||` fails (spec mta.md 11.5)
+UNFORESEEN = "Temporary failure in local delivery."  # says nothing about what it was
+INTERRUPTED = "Local delivery was interrupted."
 _LOOP = "Mail loop - already have my Delivered-To: header."
 _TOO_DEEP = "Maximum recursion level for dynamic delivery instructions exceeded."
 _DISABLED = "Dynamic delivery instructions disabled by administrator."
@@ -81,11 +83,13 @@ class Delivery:
         job: what to deliver.
         settings: how.
         now: seconds since the epoch, for the `From ` line.
+        lifeline: see `CommandRunner`.
     """
 
     job: LocalJob
     settings: AgentSettings
     now: float
+    lifeline: int | None = None
     _body: MessageBody = attrs.field(init=False)
     _lines: Lines = attrs.field(init=False)
     _ledger: Ledger = attrs.field(factory=Ledger, init=False)
@@ -123,9 +127,9 @@ class Delivery:
             enhanced="2.1.5",  # RFC 3463 3.2: destination address valid
         )
 
-    def abandon(self) -> LocalResult:
-        """The result after something unforeseen; says nothing about what it was."""
-        return self._refused(Refusal("deferral", "Temporary failure in local delivery.", "4.3.0"))
+    def abandon(self, reason: str = UNFORESEEN) -> LocalResult:
+        """The result of a delivery that does not go on; what is finished stays in the ledger."""
+        return self._refused(Refusal("deferral", reason, "4.3.0"))
 
     def _refused(self, refusal: Refusal) -> LocalResult:
         return LocalResult(
@@ -218,6 +222,7 @@ class Delivery:
                 ),
                 deadline=time.monotonic() + self.settings.localtimeout,
                 kill_after=self.settings.kill_after,
+                lifeline=self.lifeline,
             )
         return self._runner
 
@@ -246,6 +251,8 @@ class Delivery:
 
 
 def _deferral_text(result: CommandResult) -> str:
+    if result.is_interrupted:
+        return INTERRUPTED
     if result.has_timed_out:
         return "Command took too long."
     if result.has_overflowed:

@@ -45,6 +45,7 @@ __all__ = ["serve_agents"]
 _log = logging.getLogger("couriermail.mta.local")
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN})
+_LAST_SECONDS = 2.0  # for an agent to report, after the command that it ran is dead
 _SHORTAGE_PAUSE = 1.0  # seconds; the usual cure is that some agent ends
 
 
@@ -154,15 +155,21 @@ class _Parent:
         select.select([self.stop], [], [], _SHORTAGE_PAUSE)
 
     def _end_children(self) -> None:
-        """Agents end when they are idle; one that is still busy after the grace is killed."""
+        """Agents end when they are idle; one that is still busy after the grace is stopped."""
         self._poll.unregister(self.listener)
         self._poll.unregister(self.stop)
         self._signal_children(signal.SIGTERM)
-        deadline = time.monotonic() + self.settings.stop_grace
+        self._await_children(self.settings.stop_grace)
+        self._signal_children(signal.SIGTERM)  # the second makes an agent give up its batch
+        self._await_children(self.settings.kill_after + _LAST_SECONDS)
+        self._signal_children(signal.SIGKILL)
+        while self._children:
+            self._reap({descriptor for descriptor, _ in self._poll.poll()})
+
+    def _await_children(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while self._children and (left := deadline - time.monotonic()) > 0:
             self._reap({descriptor for descriptor, _ in self._poll.poll(left * 1000)})
-        self._signal_children(signal.SIGKILL)
-        self._reap(set(self._children))
 
     def _signal_children(self, number: signal.Signals) -> None:
         for pidfd in self._children:
