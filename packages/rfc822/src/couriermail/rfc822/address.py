@@ -23,10 +23,14 @@ from couriermail.rfc822.tokens import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Sequence
     from typing import Final
 
     from couriermail.rfc822.headers import Field
+
+_BLANKS = " \t\r\n\f\v"
+_ONE_BLANK = dict.fromkeys(map(ord, _BLANKS), " ")
 
 __all__ = [
     "Address",
@@ -43,18 +47,24 @@ __all__ = [
 
 
 class Address:
-    """One element of an address list: a mailbox, or a mark of a group.  Never changed.
+    """One element of an address list: a mailbox, or a mark of a group.  Never changed."""
 
-    Attributes:
-        name_tokens: the display name.  A single comment means the old style `addr (name)`.
-        addr_tokens: the addr-spec with its route, if any; empty for marks.
-    """
-
-    __slots__ = ("addr_tokens", "name_tokens")
+    __slots__ = ("_addr", "_addr_tokens", "_name", "_name_tokens")
 
     def __init__(self, name_tokens: Sequence[Token], addr_tokens: Sequence[Token]) -> None:
-        self.name_tokens: Final = tuple(name_tokens)
-        self.addr_tokens: Final = tuple(addr_tokens)
+        self._name_tokens: tuple[Token, ...] | None = tuple(name_tokens)
+        self._addr_tokens: tuple[Token, ...] | None = tuple(addr_tokens)
+        self._name: str | None = None
+        self._addr: str | None = None
+
+    @classmethod
+    def _from_printed(cls, name: str, addr: str) -> Address:
+        """Makes an address from its printed parts, whose tokens are made when asked for."""
+        address = cls.__new__(cls)
+        address._name_tokens = address._addr_tokens = None
+        address._name = name
+        address._addr = addr
+        return address
 
     @classmethod
     def make(cls, addr_spec: str, name: str = "") -> Address:
@@ -70,24 +80,41 @@ class Address:
         return cls(tokens, tokenize(addr_spec))
 
     @property
+    def name_tokens(self) -> tuple[Token, ...]:
+        """The display name.  A single comment means the old style `addr (name)`."""
+        if self._name_tokens is None:
+            self._name_tokens = tuple(tokenize(self._name or ""))
+        return self._name_tokens
+
+    @property
+    def addr_tokens(self) -> tuple[Token, ...]:
+        """The addr-spec with its route, if any; empty for marks."""
+        if self._addr_tokens is None:
+            self._addr_tokens = tuple(tokenize(self._addr or ""))
+        return self._addr_tokens
+
+    @property
     def is_mark(self) -> bool:
         """True for `group-name:`, for `;` and for a comment alone: no address."""
-        return not self.addr_tokens
+        return not self._addr and not self.addr_tokens
 
     @property
     def addr(self) -> str:
         """What stands between the angle brackets: addr-spec with its source route."""
-        return format_tokens(self.addr_tokens)
+        if self._addr is None:
+            self._addr = format_tokens(self.addr_tokens)
+        return self._addr
 
     @property
     def addr_spec(self) -> str:
         """`local@domain` without source route (RFC 5322 4.4: routes are to be ignored)."""
+        if not self.addr.startswith("@"):
+            return self.addr
         tokens = self.addr_tokens
-        if tokens and tokens[0].text == "@" and tokens[0].kind == SPECIAL:
-            for index, token in enumerate(tokens):
-                if token.text == ":" and token.kind == SPECIAL:
-                    return format_tokens(tokens[index + 1 :])
-        return format_tokens(tokens)
+        for index, token in enumerate(tokens):
+            if token.text == ":" and token.kind == SPECIAL:
+                return format_tokens(tokens[index + 1 :])
+        return self.addr
 
     @property
     def local_part(self) -> str:
@@ -104,7 +131,10 @@ class Address:
     @property
     def name(self) -> str:
         """The display name as plain text, encoded words (RFC 2047) decoded."""
-        text = unquote(self.name_tokens)
+        if self._name is not None and '"' not in self._name:
+            text = self._name
+        else:
+            text = unquote(self.name_tokens)
         if "=?" not in text:
             return text
         from couriermail.rfc822.encoded_word import decode_words
@@ -117,6 +147,8 @@ class Address:
 
     def __str__(self) -> str:
         """The printed form (spec rfc822 4.3.1)."""
+        if self._name is not None:  # read the short way: nothing special in it
+            return f"{self._name} <{self._addr}>" if self._name else self.addr
         name, addr = format_tokens(self.name_tokens), self.addr
         if not self.addr_tokens:
             return name
@@ -166,7 +198,7 @@ class Group:
 
 def parse_addresses(value: str | bytes) -> list[Address]:
     """The mailboxes of an address list, those inside groups too."""
-    return [element for element in parse_address_list(value) if element.addr_tokens]
+    return [element for element in parse_address_list(value) if not element.is_mark]
 
 
 def parse_groups(value: str | bytes) -> list[Address | Group]:
@@ -175,7 +207,7 @@ def parse_groups(value: str | bytes) -> list[Address | Group]:
     name: str | None = None
     members: list[Address] = []
     for element in parse_address_list(value):
-        if element.addr_tokens:
+        if not element.is_mark:
             (result if name is None else members).append(element)
         elif _is_group_start(element):
             if name is not None:
@@ -200,6 +232,9 @@ def parse_address_list(
         on_error: called with the character index of everything that had to be skipped.
     """
     text = value if isinstance(value, str) else unfold(value).decode("utf-8", "surrogateescape")
+    simple = _read_simple_list(text)
+    if simple is not None:
+        return simple
     return _ListParser(text, tokenize(text, on_error)).parse()
 
 
@@ -247,7 +282,7 @@ def rewrite_addresses(elements: Iterable[Address], rewrite: Callable[[str], str]
     """
     result: list[Address] = []
     for element in elements:
-        if element.addr_tokens:
+        if not element.is_mark:
             old = element.addr
             new = rewrite(old)
             result.append(element if new == old else element.with_addr(new))
@@ -284,6 +319,48 @@ def rewrite_address_field(
     name = field.raw.partition(b":")[0].rstrip(b" \t")
     value = fold_addresses(rewritten, width=width, indent=indent)
     return b"%s: %s\n" % (name, value.encode("utf-8", "surrogateescape"))
+
+
+_element: re.Pattern[str] | None = None
+
+
+def _compile() -> re.Pattern[str]:
+    """Compiles on first use, see `tokens`."""
+    global _element  # noqa: PLW0603 - compiled once per process
+    import re
+
+    blank, blanks = r"[ \t\r\n\f\v]", r"[ \t\r\n\f\v]*+"
+    atom = r"[^ \t\r\n\f\v<>@,;:.\[\]()%!\"\\?=/]++"
+    half = r"[^ \t\r\n\f\v<>@,;:\[\]()\"\\?]++"
+    word = rf"(?:{atom}|=\?[^\s()<>\[\]:;@\\,.\"?]++\?[BbQq]\?[^\s()<>\[\]:;@\\,.\"?]*+\?=)"
+    phrase = rf"{word}(?:{blank}++{word})*+|\"[^\"\\]*+\""
+    _element = re.compile(
+        rf"(?:(?:(?P<name>{phrase}){blanks})?<{blanks}(?P<addr>{half}@{half}){blanks}>"
+        rf"|(?P<bare>{half}@{half})){blanks}(?:,{blanks}|\Z)"
+    )
+    return _element
+
+
+def _read_simple_list(text: str) -> list[Address] | None:
+    """Reads what nearly all lists are: `a@b` and `Name <a@b>` with commas between.
+
+    Returns:
+        What `_ListParser` would; None when anything else is in the list.
+    """
+    match = (_element or _compile()).match
+    elements: list[Address] = []
+    text = text.strip(_BLANKS)
+    position, length = 0, len(text)
+    while position < length:
+        found = match(text, position)
+        if found is None:
+            return None
+        name, addr, bare = found.groups()
+        if name and name[0] != '"':
+            name = " ".join(filter(None, name.translate(_ONE_BLANK).split(" ")))
+        elements.append(Address._from_printed(name or "", addr or bare))
+        position = found.end()
+    return elements
 
 
 class _ListParser:
@@ -379,7 +456,7 @@ def _with_separators(elements: Iterable[Address]) -> list[str]:
     pieces: list[str] = []
     after_mark = True
     for element in elements:
-        is_end = not element.addr_tokens and _is_special(element.name_tokens, ";")
+        is_end = element.is_mark and _is_special(element.name_tokens, ";")
         if is_end and not after_mark:
             pieces[-1] += ";"  # spec rfc822 4.3.2: `a, b;`
         else:
@@ -391,7 +468,7 @@ def _with_separators(elements: Iterable[Address]) -> list[str]:
 
 
 def _is_group_start(element: Address) -> bool:
-    return not element.addr_tokens and _is_special(element.name_tokens[-1:], ":")
+    return element.is_mark and _is_special(element.name_tokens[-1:], ":")
 
 
 def _is_special(tokens: Sequence[Token], char: str) -> bool:

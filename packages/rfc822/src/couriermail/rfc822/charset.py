@@ -14,6 +14,8 @@ __all__ = ["DEFAULT_CHARSET", "decode_charset", "decode_unlabelled", "find_codec
 DEFAULT_CHARSET = "utf-8"
 
 _LONGEST_NAME = 40
+_MOST_SPELLINGS = 256  # of known names that are remembered
+_spellings: dict[str, codecs.CodecInfo] = {}
 
 # Names seen in mail that Python does not know, or knows as a smaller set than senders mean.
 _ALIASES = {
@@ -51,6 +53,15 @@ _UNLISTED = frozenset(
 
 def find_codec(charset: str) -> codecs.CodecInfo | None:
     """The codec for a charset name in any spelling; None for names that are not known."""
+    found = _spellings.get(charset)
+    if found is None:
+        found = _search_codec(charset)
+        if found is not None and len(_spellings) < _MOST_SPELLINGS:
+            _spellings[charset] = found
+    return found
+
+
+def _search_codec(charset: str) -> codecs.CodecInfo | None:
     name = charset.strip().lower().replace("-", "_").replace(" ", "_")
     if not name or len(name) > _LONGEST_NAME or not name.isascii():
         return None

@@ -30,7 +30,8 @@ _ZONES |= {"pst": -8, "pdt": -7, "z": 0}
 _ZONES |= {letter: -hours for hours, letter in enumerate("abcdefghiklm", 1)}
 _ZONES |= {letter: hours for hours, letter in enumerate("nopqrstuvwxy", 1)}
 
-_DAY_NAMES = tuple(day.lower() for day in _DAYS)
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(62))
+_MONTH_NUMBERS = {month.lower(): number for number, month in enumerate(_MONTHS, 1)}
 
 
 def format_date(epoch: float, utc_offset: int = 0) -> str:
@@ -47,9 +48,10 @@ def format_date(epoch: float, utc_offset: int = 0) -> str:
         min(max(int(epoch // 1) + utc_offset, _FIRST_EPOCH), _LAST_EPOCH)
     )
     sign, minutes = ("+", utc_offset // 60) if utc_offset >= 0 else ("-", -utc_offset // 60)
+    two = _TWO_DIGITS
     return (
-        f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} "
-        f"{hour:02}:{minute:02}:{second:02} {sign}{minutes // 60:02}{minutes % 60:02}"
+        f"{_DAYS[weekday]}, {two[day]} {_MONTHS[month - 1]} {year:04} "
+        f"{two[hour]}:{two[minute]}:{two[second]} {sign}{two[minutes // 60]}{two[minutes % 60]}"
     )
 
 
@@ -71,24 +73,47 @@ def parse_date(value: str | bytes) -> int | None:
         Seconds since 1970 in UTC (negative before), or None when it is no date.
     """
     text = value if isinstance(value, str) else value.decode("latin-1")
-    match = (_pattern or _compile()).finditer(text)
-    words = [(found.lastgroup or "", found[0]) for found in match]
+    scan = (_pattern or _compile()).finditer
+    assert _usual is not None  # noqa: S101 - _compile sets it
+    usual = _usual.match(text)
+    if usual is not None:
+        return _read_usual(usual)
+    words = [(found.lastgroup or "", found[0]) for found in scan(text)]
     return _DateReader(words).read()
 
 
 _pattern: re.Pattern[str] | None = None
+_usual: re.Pattern[str] | None = None
 
 
 def _compile() -> re.Pattern[str]:
     """Compiles on first use; writing dates does not need `re`."""
-    global _pattern  # noqa: PLW0603 - compiled once per process
+    global _pattern, _usual  # noqa: PLW0603 - compiled once per process
     import re
 
     _pattern = re.compile(
         r"(?P<time>[0-9]{1,9}:[0-9]{1,9}(?::[0-9]{1,9})?(?![:0-9]))"
         r"|(?P<digits>[0-9]++)|(?P<letters>[A-Za-z]++)|(?P<other>[^0-9A-Za-z \t\r\n]++)"
     )
+    # RFC 5322 3.3, as nearly all dates are
+    _usual = re.compile(
+        r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-9]{1,2}) "
+        r"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "
+        r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{4})(?![0-9])"
+    )
     return _pattern
+
+
+def _read_usual(found: re.Match[str]) -> int | None:
+    """The same rules as `_DateReader`, without looking for the words."""
+    day, year, hour, minute, second = map(int, found.group(1, 3, 4, 5, 6))
+    month = _MONTH_NUMBERS[found[2].lower()]
+    if not (1 <= day <= _days_in(month, year) and hour < 24 and minute < 60 and second <= 60):
+        return None
+    if year < 1:
+        return None
+    seconds = hour * 3600 + minute * 60 + min(second, 59)
+    return _days_from_epoch(year, month, day) * 86400 + seconds - _numeric_zone(found[7], found[8])
 
 
 class _DateReader:

@@ -22,6 +22,15 @@ __all__ = ["Entity", "read_header"]
 _RFC822_TYPES = ("message/rfc822", "message/global")  # RFC 6532 3.7
 _ENCODED = ("quoted-printable", "base64")
 
+# Spellings that need no tokenizer.
+_ENCODINGS = {
+    b"7bit": "7bit",
+    b"8bit": "8bit",
+    b"binary": "8bit",
+    b"quoted-printable": "quoted-printable",
+    b"base64": "base64",
+}
+
 
 class Entity:
     """One part of a message: where it is and what it is, without any of its text.
@@ -177,6 +186,10 @@ def _field_value(entity: Entity, field: Field, limits: Limits) -> bytes:
 
 
 def _read_encoding(entity: Entity, value: bytes) -> None:
+    known = _ENCODINGS.get(value.strip(b" \t").lower())
+    if known is not None:
+        entity.encoding = known
+        return
     tokens = tokenize(value.decode("latin-1"))
     word = next((token.text for token in tokens if token.kind in ("atom", "quoted")), "").lower()
     entity.encoding = _encoding_name(word)

@@ -252,6 +252,11 @@ class HeaderReader:
         if self.is_complete:
             self.rest = data
             return True
+        if not self._buffer:
+            end, body = find_body(data)
+            if body > end:  # all at once, as nearly always
+                self._finish(data, body)
+                return True
         searched = max(len(self._buffer) - 2, 0)  # an empty line may be cut in two
         self._buffer += data
         end, body = find_body(self._buffer, searched, is_line_start=searched == 0)
@@ -259,25 +264,24 @@ class HeaderReader:
             if len(self._buffer) > self._max_bytes:
                 raise self._too_large()
             return False
-        self._finish(body)
+        self._finish(bytes(self._buffer), body)
         return True
 
     def close(self) -> None:
         """Says that the input is at its end: a header without an empty line is complete."""
         if not self.is_complete:
-            self._finish(len(self._buffer))
+            self._finish(bytes(self._buffer), len(self._buffer))
 
     @property
     def headers(self) -> Headers:
         """The block that was read; what there is of it before the end was seen."""
         return self._headers if self._headers is not None else Headers(bytes(self._buffer))
 
-    def _finish(self, body: int) -> None:
+    def _finish(self, data: bytes, body: int) -> None:
         if body > self._max_bytes:
             raise self._too_large()
-        self.rest = bytes(self._buffer[body:])
-        del self._buffer[body:]
-        headers = Headers(bytes(self._buffer))
+        self.rest = data[body:]
+        headers = Headers(data[:body])
         if len(headers) > self._max_fields:
             raise HeaderLimitError(
                 f"more than {self._max_fields} header fields",
@@ -347,7 +351,7 @@ def split_fields(block: bytes) -> list[Field]:
     start, end = 0, find_body(block)[0]
     while start < end:
         stop = find(b"\n", start, end) + 1
-        while stop and block[stop : stop + 1] in _BLANKS and stop < end:
+        while 0 < stop < end and block[stop] in _BLANKS:
             stop = find(b"\n", stop, end) + 1
         if not stop:
             stop = end
@@ -373,12 +377,12 @@ def decode_octets(octets: bytes) -> str:
         return octets.decode("latin-1")
 
 
-_BLANKS = (b" ", b"\t")
+_BLANKS = b" \t"
 
 
 def _end_of_field(raw: bytes, start: int, end: int) -> int:
     stop = raw.find(b"\n", start, end) + 1
-    while stop and raw[stop : stop + 1] in _BLANKS:
+    while 0 < stop < end and raw[stop] in _BLANKS:
         stop = raw.find(b"\n", stop, end) + 1
     return stop or end
 

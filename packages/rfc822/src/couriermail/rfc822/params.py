@@ -5,13 +5,14 @@ Source: RFC 2045 5.1, RFC 2183, RFC 2231, spec rfc822 4.9.
 
 from __future__ import annotations
 
+import re
+
 from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.headers import decode_octets
 from couriermail.rfc822.tokens import COMMENT, SPECIAL, tokenize, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import re
     from typing import Final
 
     from couriermail.rfc822.tokens import Token
@@ -23,6 +24,14 @@ _PIECE = 70  # columns of one piece of a continued parameter
 _ALWAYS_PLAIN = ("charset", "boundary")
 _TO_QUOTE = frozenset('()<>[]:;@\\,."/?= \t')
 _TO_PERCENT = frozenset("()'\"\\%:;=")
+
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+# What nearly all values are: words and quoted strings without escapes, no continuations.
+_SIMPLE_VALUE = re.compile(rb"[ \t]*+([^\s;\"\\()<>=?]++)[ \t]*+")
+_SIMPLE_PARAMETER = re.compile(
+    rb";[ \t]*+([^\s*;=()<>@,:\\\"/\[\]?.%!]++)=(?:\"([^\"\\]*+)\"|([^\s;\"\\()<>]++))[ \t]*+"
+)
 
 
 class Parameter:
@@ -147,6 +156,9 @@ def parse_parameters(value: str | bytes, *, extended: bool = True) -> Parameteri
             wants for BODYSTRUCTURE.
     """
     octets = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+    simple = _read_simple(octets)
+    if simple is not None:
+        return simple
     # Latin-1 maps each octet to one character and back.
     tokens = tokenize(octets.decode("latin-1"))
     segments = _split_segments([token for token in tokens if token.kind != COMMENT])
@@ -204,6 +216,26 @@ def format_parameter(
     return _format_pieces(name, value, charset, language)
 
 
+def _read_simple(octets: bytes) -> ParameterizedValue | None:
+    """Reads a value whose parameters are words or plain quoted strings; None for others."""
+    found = _SIMPLE_VALUE.match(octets)
+    if found is None:
+        return None
+    value = found[1].decode("latin-1").lower()
+    parameters: dict[str, Parameter] = {}
+    position = found.end()
+    while position < len(octets):
+        found = _SIMPLE_PARAMETER.match(octets, position)
+        if found is None:
+            return None
+        name = found[1].decode("latin-1").lower()
+        text = found[3] if found[2] is None else found[2]
+        if name not in parameters:
+            parameters[name] = Parameter(name, text)
+        position = found.end()
+    return ParameterizedValue(value, parameters)
+
+
 def _split_segments(tokens: list[Token]) -> list[list[Token]]:
     segments: list[list[Token]] = [[]]
     for token in tokens:
@@ -251,18 +283,8 @@ def _join_pieces(name: str, pieces: dict[int, tuple[bytes, bool]]) -> Parameter:
     return Parameter(name, b"".join(octets), charset=charset, language=language, is_extended=True)
 
 
-_percent: re.Pattern[bytes] | None = None
-
-
 def _decode_percent(text: bytes) -> bytes:
-    global _percent  # noqa: PLW0603 - compiled once per process
-    if b"%" not in text:
-        return text
-    if _percent is None:
-        import re
-
-        _percent = re.compile(rb"%([0-9A-Fa-f]{2})")
-    return _percent.sub(lambda found: bytes((int(found[1], 16),)), text)
+    return _PERCENT.sub(lambda found: bytes((int(found[1], 16),)), text) if b"%" in text else text
 
 
 def _quote_if_needed(value: str) -> str:
