@@ -21,6 +21,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import attrs
 
@@ -90,9 +91,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there, behind the TLS handshake where TLS is implicit."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is needed")
-        self._transport = transport
+        # A stream server makes stream transports; those of uvloop do not say so by their class.
+        self._transport = cast("asyncio.Transport", transport)
         session = self.engine.session
         session.peer = _endpoint(transport.get_extra_info("peername"))
         session.local = _endpoint(transport.get_extra_info("sockname"))

@@ -1,0 +1,57 @@
+"""The router's word on addresses, as submission asks for it (spec mta.md 4.2, 5.4, 6.2)."""
+
+from __future__ import annotations
+
+import attrs
+
+from couriermail.core import Reply
+from couriermail.mta.addresses import AddressRules
+from couriermail.mta.aliases import Aliases, AliasSource, expand
+from couriermail.mta.config import Config
+from couriermail.mta.router import Router
+from couriermail.mta.submission import Accepted, Origin
+from couriermail.queue import Recipient
+
+__all__ = ["RouterAdmission"]
+
+
+@attrs.frozen
+class RouterAdmission:
+    """Canonical form, aliases and existence, in that order."""
+
+    rules: AddressRules
+    aliases: AliasSource
+    router: Router
+
+    @classmethod
+    def of(cls, config: Config, router: Router) -> RouterAdmission:
+        """The admission that a configuration asks for."""
+        return cls(AddressRules.of(config), Aliases(config), router)
+
+    def sender(self, address: str, origin: Origin) -> str | Reply:
+        """The canonical reverse-path, or why it is refused."""
+        return self.rules.sender(address, origin.module)
+
+    def recipient(
+        self, recipient: Recipient, origin: Origin, *, verp: bool = False
+    ) -> Accepted | Reply:
+        """Who gets the mail for one address, or why nobody does."""
+        address = self.rules.recipient(recipient.address, origin.module, may_relay=origin.may_relay)
+        if isinstance(address, Reply):
+            return address
+        canonical = attrs.evolve(recipient, address=address)
+        expansion = expand(
+            canonical,
+            self.aliases,
+            module=origin.module,
+            verp=verp,
+            was_rewritten=address != recipient.address,
+        )
+        if isinstance(expansion, Reply):
+            return expansion
+        if expansion.must_exist:
+            route = self.router.check_recipient(expansion.recipients[0].address, origin.module)
+            if isinstance(route, Reply):
+                return route
+        delivered = tuple((alias, expansion.delivered_outcome(0)) for alias in expansion.delivered)
+        return Accepted(expansion.recipients, delivered)

@@ -1,0 +1,94 @@
+"""Connections to delivery agents, kept for reuse.
+
+A batch is handed to an agent of its uid and gid; an agent that has nothing to do stays
+connected until it ends by itself.  Losing an agent loses nothing: the deliveries whose results
+have not come are named to the caller.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import attrs
+
+from couriermail.mta.local.client import AgentClient
+from couriermail.mta.local.errors import AgentLost, AgentRefused
+from couriermail.mta.local.values import LocalJob, LocalResult
+
+__all__ = ["AgentPool", "BatchResults"]
+
+CONNECT_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds: courierlocal is being restarted
+
+
+@attrs.frozen
+class BatchResults:
+    """What came of one batch.
+
+    Attributes:
+        results: of the deliveries that ended.
+        lost: the keys of those whose agent died under them: they may or may not have happened.
+        refused: why no agent could be had for any of them, or "".
+    """
+
+    results: list[LocalResult]
+    lost: frozenset[int] = frozenset()
+    refused: str = ""
+
+
+@attrs.define(eq=False)
+class AgentPool:
+    """Runs batches on agents; its methods block and may be called from many threads.
+
+    Attributes:
+        path: courierlocal's socket.
+        timeout: seconds of silence after which an agent counts as lost.
+    """
+
+    path: str
+    timeout: float
+    _idle: dict[tuple[int, int], list[AgentClient]] = attrs.field(factory=dict, init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _stopping: threading.Event = attrs.field(factory=threading.Event, init=False)
+
+    def deliver(self, uid: int, gid: int, jobs: Sequence[LocalJob]) -> BatchResults:
+        """Have a batch delivered."""
+        keys = frozenset(job.key for job in jobs)
+        try:
+            client = self._take(uid, gid)
+            results = client.deliver(jobs)
+        except AgentRefused as error:
+            return BatchResults([], refused=str(error))
+        except AgentLost as error:
+            done = list(error.results)
+            return BatchResults(done, lost=keys - {result.key for result in done})
+        self._give_back(uid, gid, client)
+        return BatchResults(results)
+
+    def close(self) -> None:
+        """End the idle agents, and every other one as soon as its batch is done."""
+        self._stopping.set()
+        with self._lock:
+            for client in (client for clients in self._idle.values() for client in clients):
+                client.close()
+            self._idle.clear()
+
+    def _take(self, uid: int, gid: int) -> AgentClient:
+        with self._lock:
+            clients = self._idle.get((uid, gid))
+            if clients:
+                return clients.pop()
+        for delay in CONNECT_DELAYS:
+            try:
+                return AgentClient.connect(self.path, uid=uid, gid=gid, timeout=self.timeout)
+            except AgentLost:
+                if self._stopping.wait(delay):
+                    break
+        return AgentClient.connect(self.path, uid=uid, gid=gid, timeout=self.timeout)
+
+    def _give_back(self, uid: int, gid: int, client: AgentClient) -> None:
+        with self._lock:
+            if not self._stopping.is_set():
+                self._idle.setdefault((uid, gid), []).append(client)
+                return
+        client.close()

@@ -1,0 +1,72 @@
+"""Where the daemons' log lines go: syslog, a file, or standard error.
+
+Lines have the form that log analysers of Courier expect (spec mta.md 15):
+`Mmm dd hh:mm:ss host PROG[pid]: TEXT`.  Only daemons call this; libraries log through `logging`
+and leave the rest to their application.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+import time
+
+__all__ = ["configure_logging"]
+
+DEV_LOG = "/dev/log"
+
+
+class _LineFormatter(logging.Formatter):
+    """`Mmm dd hh:mm:ss host PROG[pid]: TEXT`; errors say so in front of the text."""
+
+    def __init__(self, host: str, program: str) -> None:
+        super().__init__()
+        self._middle = f" {host} {program}[{os.getpid()}]: "
+        self._second = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        second = int(record.created)
+        if second != self._second[0]:
+            self._second = (second, time.strftime("%b %d %H:%M:%S", time.localtime(second)))
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            text = f"ERR: {text}"
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        return self._second[1] + self._middle + text
+
+
+def configure_logging(destination: str, program: str, *, level: int = logging.INFO) -> None:
+    """Send this process's log somewhere; replaces an earlier destination.
+
+    Args:
+        destination: `syslog`, `-` for standard error, else a file to append to.
+        program: the name in front of the lines.
+        level: the least level that is written.
+    """
+    handler = _handler(destination, program)
+    for name in ("couriermail", "asyncio"):  # asyncio reports what a callback of ours raised
+        logger = logging.getLogger(name)
+        for old in logger.handlers[:]:
+            logger.removeHandler(old)
+            old.close()
+        logger.propagate = False
+        logger.setLevel(level if name == "couriermail" else logging.WARNING)
+        logger.addHandler(handler)
+
+
+def _handler(destination: str, program: str) -> logging.Handler:
+    if destination == "syslog" and os.path.exists(DEV_LOG):
+        handler: logging.Handler = logging.handlers.SysLogHandler(
+            DEV_LOG, logging.handlers.SysLogHandler.LOG_MAIL
+        )
+        handler.setFormatter(logging.Formatter(f"{program}[{os.getpid()}]: %(message)s"))
+        return handler
+    if destination in ("-", "syslog"):
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        handler = logging.FileHandler(destination, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(_LineFormatter(os.uname().nodename.partition(".")[0], program))
+    return handler

@@ -1,0 +1,402 @@
+"""The bodies of the mail system's processes: what each opens, runs and closes.
+
+`esmtpd` accepts mail by SMTP, `courierd` takes local submissions and runs the scheduler,
+`courierlocal` forks the delivery agents.  The first two give up root for the mail system's
+user; all of them run until their life line ends (`couriermail.mta.supervisor`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+
+import attrs
+
+from couriermail.auth import ChainDirectory, Directory, PasswdDirectory, UserdbDirectory
+from couriermail.core import ConfigError, Reply
+from couriermail.mta.accounts import LocalTarget, MailIdentity, mail_identity
+from couriermail.mta.admission import RouterAdmission
+from couriermail.mta.agentpool import AgentPool
+from couriermail.mta.config import Config, EsmtpdSettings
+from couriermail.mta.dropbox import DropBox
+from couriermail.mta.local.server import serve_agents
+from couriermail.mta.local.values import AgentSettings
+from couriermail.mta.localtransport import LocalTransport
+from couriermail.mta.logs import configure_logging
+from couriermail.mta.planner import Lane, Planner, PlannerLimits
+from couriermail.mta.queuelog import QueueLog
+from couriermail.mta.reporter import QueueReporter
+from couriermail.mta.router import Router
+from couriermail.mta.scheduler import Delivery, Routed, Scheduler, SchedulerSettings
+from couriermail.mta.smtphandler import SmtpHandler
+from couriermail.mta.statedir import StateDir
+from couriermail.mta.submission import SubmissionSettings, Submitter
+from couriermail.mta.submitserver import SubmissionProtocol
+from couriermail.mta.supervisor import LifeLine
+from couriermail.mta.transport import Route
+from couriermail.queue import Queue, QueueSettings, RetrySchedule
+from couriermail.rfc822 import domain_to_ascii
+from couriermail.smtp import Limits, ServerConfig, Timeouts
+from couriermail.smtp.aio import serve
+
+__all__ = ["Courierd", "Courierlocal", "Esmtpd", "account_directory", "open_queue"]
+
+log = logging.getLogger("couriermail.mta.services")
+
+DROP_SECONDS = 30.0  # how often drop files are looked for; they are rare while we run
+
+
+def account_directory(config: Config) -> Directory:
+    """Who has mailboxes: the userdb beside the configuration, then the system's users."""
+    directories: list[Directory] = []
+    userdb = os.path.join(config.directory, "userdb")
+    if os.path.exists(userdb) or os.path.exists(f"{userdb}.dat"):
+        directories.append(UserdbDirectory.open(userdb))
+    directories.append(PasswdDirectory())
+    return ChainDirectory(tuple(directories))
+
+
+def queue_settings(config: Config) -> QueueSettings:
+    """The queue's limits from the configuration."""
+    return QueueSettings(
+        min_free=config.min_free,
+        min_inodes=config.settings.queue.min_inodes,
+        max_delay=retry_schedule(config).longest * 1.01,
+    )
+
+
+def open_queue(config: Config) -> Queue:
+    """Open the queue of a configuration; once in a process."""
+    return Queue.open(StateDir(config.state).queue, settings=queue_settings(config))
+
+
+def retry_schedule(config: Config) -> RetrySchedule:
+    """The retry timetable of a configuration (spec mta.md 9.4)."""
+    retry = config.retry
+    return RetrySchedule(
+        alpha=retry.alpha,
+        beta=max(1, retry.beta),
+        gamma=retry.gamma,
+        maxdelta=retry.maxdelta,
+        manual=config.settings.queue.retrycompat == "manual",
+    )
+
+
+def submission_settings(config: Config) -> SubmissionSettings:
+    """What submission needs of a configuration."""
+    return SubmissionSettings(
+        me=domain_to_ascii(config.me),
+        default_domain=domain_to_ascii(config.defaultdomain),
+        message_id_host=domain_to_ascii(config.msgidhost),
+        size_limit=config.sizelimit,
+        batch_size=config.queue.batch,
+        max_recipients=config.bofh.max_recipients,
+        queue_time=config.queue.expire,
+        warn_time=config.queue.warn,
+    )
+
+
+def drop_privileges(identity: MailIdentity) -> None:
+    """Become the mail system's user for good; does nothing unless root."""
+    if os.geteuid() != 0 or identity.uid == 0:
+        return
+    os.setgroups([identity.gid])
+    os.setresgid(identity.gid, identity.gid, identity.gid)
+    os.setresuid(identity.uid, identity.uid, identity.uid)
+
+
+@attrs.frozen(kw_only=True)
+class Environment:
+    """What every service is told.
+
+    Attributes:
+        load: reads the configuration; called after the fork, so that a restart sees changes.
+        log: where log lines go (`couriermail.mta.logs`).
+    """
+
+    load: Callable[[], Config]
+    log: str = "-"
+
+    def enter(self, program: str, *, as_mail_user: bool) -> Config:
+        """Begin a service: its log, its configuration, its user."""
+        configure_logging(self.log, program)
+        config = self.load()
+        if as_mail_user:
+            drop_privileges(mail_identity(config))
+        return config
+
+
+@attrs.frozen(kw_only=True)
+class Esmtpd:
+    """The SMTP server's process.
+
+    Attributes:
+        environment: configuration and log.
+        sockets: listening sockets, opened while we were root.
+        submission: True for the submission server (`esmtpd-msa` settings).
+    """
+
+    environment: Environment
+    sockets: Sequence[socket.socket]
+    submission: bool = False
+
+    def run(self, line: LifeLine) -> None:
+        """Accept mail until the life line ends, then let messages in flight arrive."""
+        config = self.environment.enter("esmtpd", as_mail_user=False)
+        settings = config.msa if self.submission else config.esmtpd
+        tls = _tls_context(settings)  # the key may be readable to root only
+        drop_privileges(mail_identity(config))
+        with open_queue(config) as queue:
+            submitter, _ = _submitter(config, queue)
+            handler = SmtpHandler(
+                submitter,
+                add_message_id=settings.add_message_id,
+                add_date=settings.add_date,
+            )
+
+            async def main() -> None:
+                async with contextlib.AsyncExitStack() as servers:
+                    for listener in self.sockets:
+                        server = serve(
+                            handler,
+                            sock=listener.dup(),
+                            tls=tls,
+                            config=_server_config(config, settings),
+                            timeouts=_timeouts(config),
+                        )
+                        await servers.enter_async_context(server)
+                    line.say_ready()
+                    await _readable(line.stop)
+
+            run_loop(main())
+
+
+@attrs.frozen(kw_only=True)
+class Courierd:
+    """The process of scheduler and submission socket.
+
+    Attributes:
+        environment: configuration and log.
+        listener: the submission socket.
+    """
+
+    environment: Environment
+    listener: socket.socket
+
+    def run(self, line: LifeLine) -> None:
+        """Take submissions and deliver until the life line ends."""
+        config = self.environment.enter("courierd", as_mail_user=True)
+        with open_queue(config) as queue:
+            for finding in queue.become_scheduler():
+                log.warning("queue: %s", finding)
+            submitter, router = _submitter(config, queue)
+            transport = _local_transport(config)
+            scheduler = _scheduler(config, queue, router, submitter, transport)
+            try:
+                run_loop(self._main(line, scheduler, submitter, StateDir(config.state)))
+            finally:
+                transport.close()
+
+    async def _main(
+        self, line: LifeLine, scheduler: Scheduler, submitter: Submitter, state: StateDir
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        queue = submitter.queue
+        trigger = queue.trigger_fd()
+        box = DropBox(state.drop, submitter)
+
+        def on_trigger() -> None:
+            queue.read_trigger()
+            scheduler.wake()
+
+        loop.add_reader(trigger, on_trigger)
+        server = await loop.create_unix_server(
+            lambda: SubmissionProtocol(submitter), sock=self.listener.dup(), backlog=512
+        )
+        async with server, _every(DROP_SECONDS, lambda: _import_drops(box)):
+            line.say_ready()
+            await scheduler.run(_readable(line.stop))
+        loop.remove_reader(trigger)
+
+
+@attrs.frozen(kw_only=True)
+class Courierlocal:
+    """The process that forks delivery agents; the only one that keeps root.
+
+    Attributes:
+        environment: configuration and log.
+        listener: the socket on which the scheduler asks for agents.
+    """
+
+    environment: Environment
+    listener: socket.socket
+
+    def run(self, line: LifeLine) -> None:
+        """Fork agents until the life line ends."""
+        config = self.environment.enter("courierlocal", as_mail_user=False)
+        line.say_ready()
+        serve_agents(self.listener, agent_settings(config), stop=line.stop)
+
+
+def agent_settings(config: Config) -> AgentSettings:
+    """How delivery agents behave, from the configuration."""
+    mta = config.settings.mta
+    return AgentSettings(
+        localtimeout=float(config.localtimeout),
+        shell=mta.shell,
+        dot_extension=config.dotextension,
+        maildrop_command=config.maildrop or "maildrop",
+        dynamic=config.environment.get("DYNAMICDELIVERIES", "1") != "0",
+        create_maildir=mta.create_maildir,
+        strict_home=mta.strict_home,
+        environment=config.environment,
+        trusted_uids=frozenset({mail_identity(config).uid}),
+    )
+
+
+def run_loop(main: Coroutine[object, object, None]) -> None:
+    """Run a service's main coroutine, on uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def _submitter(config: Config, queue: Queue) -> tuple[Submitter, Router]:
+    router = Router.of(config, account_directory(config))
+    admission = RouterAdmission.of(config, router)
+    return Submitter(queue, admission, submission_settings(config)), router
+
+
+def _local_transport(config: Config) -> LocalTransport:
+    limits = config.modules.get("local")
+    return LocalTransport(
+        AgentPool(StateDir(config.state).local_socket, timeout=config.localtimeout + 60.0),
+        max_deliveries=limits.max_deliveries if limits else 10,
+        default_delivery=config.environment.get("DEFAULTDELIVERY", "./Maildir"),
+    )
+
+
+def _scheduler(
+    config: Config, queue: Queue, router: Router, submitter: Submitter, transport: LocalTransport
+) -> Scheduler:
+    limits = config.modules.get("local")
+    planner: Planner[Delivery] = Planner(
+        {
+            "local": PlannerLimits(
+                max_deliveries=limits.max_deliveries if limits else 10,
+                max_per_host=limits.max_per_host if limits else 4,
+            )
+        }
+    )
+
+    def route(address: str) -> Routed | Reply:
+        found = router.route(address)
+        if not isinstance(found, Route):
+            return found
+        target = found.target
+        if not isinstance(target, LocalTarget):
+            raise ConfigError(f"no transport named {found.module}")
+        lane = Lane("local", f"{target.uid}:{target.gid}")
+        return Routed(lane, found.host, found.address, target)
+
+    return Scheduler(
+        queue=queue,
+        route=route,
+        transports={"local": transport},
+        reporter=QueueReporter.of(config, submitter),
+        planner=planner,
+        settings=SchedulerSettings(
+            schedule=retry_schedule(config),
+            queue_high=max(config.queue.high, 1),
+            report_early=config.settings.mta.dsn_early,
+        ),
+        mail_log=QueueLog(),
+    )
+
+
+def _tls_context(settings: EsmtpdSettings) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"cannot use the certificate: {error}", path=settings.tls_certificate
+        ) from error
+    return context
+
+
+def _server_config(config: Config, settings: EsmtpdSettings) -> ServerConfig:
+    """How the SMTP engine behaves.  Mail has LF line ends inside the system."""
+    limits = Limits(
+        recipients=config.bofh.max_recipients,
+        message_size=config.sizelimit,
+        connections=settings.max_connections,
+        connections_per_ip=settings.max_per_ip,
+    )
+    return ServerConfig(
+        hostname=domain_to_ascii(config.me),
+        banner=config.esmtp.greeting,
+        limits=limits,
+        line_ends="lf",
+        require_tls=settings.tls_required,
+        courier=True,
+    )
+
+
+def _timeouts(config: Config) -> Timeouts:
+    return Timeouts(command=config.esmtp.timeout, data_idle=config.esmtp.timeout_data)
+
+
+async def _readable(descriptor: int) -> None:
+    """Return when a descriptor becomes readable."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def readable() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    loop.add_reader(descriptor, readable)
+    try:
+        await future
+    finally:
+        loop.remove_reader(descriptor)
+
+
+@contextlib.asynccontextmanager
+async def _every(seconds: float, action: Callable[[], None]) -> AsyncIterator[None]:
+    """Do something now and then while the context lasts."""
+
+    async def repeat() -> None:
+        while True:
+            action()
+            await asyncio.sleep(seconds)
+
+    task = asyncio.ensure_future(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _import_drops(box: DropBox) -> None:
+    if not box.names():
+        return
+    known = {
+        name for summary in box.submitter.queue.summaries() if (name := summary.options.get("drop"))
+    }
+    count = box.import_all(known)
+    log.info("importing %d messages that were left while the system was down", count)

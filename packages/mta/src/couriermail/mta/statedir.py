@@ -1,0 +1,80 @@
+"""The state directory: what lies where, made with the right owners and modes.
+
+STATE/                0711   others may reach the socket and the drop directory by name only
+  submit.sock         0666   who speaks is the kernel's word (SO_PEERCRED)
+  local.sock          0600   the scheduler's door to courierlocal
+  run/                0755   lock, pid and status of the running system
+  queue/              0750   the queue; the mail system's user only
+  drop/tmp drop/new   1733   anybody may leave a message, nobody may list or touch others'
+  drop/bad            0700   what could not be imported
+"""
+
+from __future__ import annotations
+
+import os
+
+import attrs
+
+from couriermail.core.durable import storage_error
+
+__all__ = ["StateDir"]
+
+
+@attrs.frozen
+class StateDir:
+    """Paths inside one state directory."""
+
+    path: str
+
+    @property
+    def queue(self) -> str:
+        """Directory of the queue."""
+        return f"{self.path}/queue"
+
+    @property
+    def run(self) -> str:
+        """Directory of lock, pid and status files."""
+        return f"{self.path}/run"
+
+    @property
+    def drop(self) -> str:
+        """Directory of messages that were left while no daemon ran."""
+        return f"{self.path}/drop"
+
+    @property
+    def submit_socket(self) -> str:
+        """The submission socket."""
+        return f"{self.path}/submit.sock"
+
+    @property
+    def local_socket(self) -> str:
+        """Courierlocal's socket."""
+        return f"{self.path}/local.sock"
+
+    def prepare(self, uid: int, gid: int) -> None:
+        """Make what is missing, owned by the mail system's user.
+
+        Raises:
+            StorageError: a directory cannot be made.
+        """
+        for path, mode in (
+            (self.path, 0o711),
+            (self.run, 0o755),
+            (self.queue, 0o750),
+            (self.drop, 0o711),
+            (f"{self.drop}/tmp", 0o1733),
+            (f"{self.drop}/new", 0o1733),
+            (f"{self.drop}/bad", 0o700),
+        ):
+            _make(path, mode, uid, gid)
+
+
+def _make(path: str, mode: int, uid: int, gid: int) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+        if os.stat(path).st_mode & 0o7777 != mode:
+            os.chmod(path, mode)
+        if os.geteuid() == 0:
+            os.chown(path, uid, gid)
+    except OSError as error:
+        raise storage_error(error, "cannot make", path) from error

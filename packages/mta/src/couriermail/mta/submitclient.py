@@ -1,0 +1,172 @@
+"""How a program that runs once per message hands mail over: the socket, else a drop file.
+
+The daemon's submission socket answers after its group commit.  When nobody listens there,
+one complete file is written to `drop/tmp`, synced, renamed into `drop/new`, and the directory
+is synced: then the message is safe too, and the daemon imports it when it starts
+(spec mta.md 8.5).  Either way the queue itself is opened by the daemon only.
+
+Only `os` and the C socket module are imported: this is on `sendmail`'s path.
+"""
+
+from __future__ import annotations
+
+import _socket  # the C half of `socket`: the Python half costs as much as a bare interpreter
+import os
+
+from couriermail.core.durable import (
+    create_exclusive,
+    storage_error,
+    sync_directory,
+    write_all,
+)
+from couriermail.core.errors import CouriermailError
+from couriermail.core.faults import reach
+from couriermail.mta.submitwire import CHUNK_END, encode_chunk, encode_head, parse_answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Answer", "ServiceUnavailableError", "submit", "submit_to_drop", "submit_to_socket"]
+
+
+class ServiceUnavailableError(CouriermailError):
+    """Neither the daemon nor the drop directory took the message.  Temporary."""
+
+    is_temporary = True
+    reply_code = 432
+    enhanced_code = "4.3.0"
+    reply_text = "Service temporarily unavailable."
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class Answer:
+    """What became of a submission.
+
+    Attributes:
+        refused: (address, reply) of each recipient that was not accepted.
+        reply: the final reply, `CODE TEXT`; its lines are separated by LF.
+    """
+
+    __slots__ = ("refused", "reply")
+
+    def __init__(self, refused: list[tuple[str, str]], reply: str) -> None:
+        self.refused = refused
+        self.reply = reply
+
+    @property
+    def code(self) -> int:
+        """The final reply's three digits."""
+        return int(self.reply[:3])
+
+
+def submit(state: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]) -> Answer:
+    """Hand one message over, durably.
+
+    Args:
+        state: the mail system's state directory.
+        fields: the request's head (`from`, `rcpt`, ...; see `couriermail.mta.submitserver`).
+        chunks: the message; read only once somebody is there to take it.
+
+    Raises:
+        ServiceUnavailableError: nobody took it; the caller still has it.
+        StorageError: the drop directory's disk refused.
+    """
+    connection = _connect(f"{state}/submit.sock")
+    if connection is None:
+        return submit_to_drop(f"{state}/drop", fields, chunks)
+    try:
+        return submit_to_socket(connection, fields, chunks)
+    finally:
+        connection.close()
+
+
+def _connect(path: str) -> _socket.socket | None:
+    """A connection to the daemon, or None when nobody listens there."""
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except OSError as error:
+        connection.close()
+        raise ServiceUnavailableError(f"{path}: {error.strerror}") from error
+    return connection
+
+
+def submit_to_socket(
+    connection: _socket.socket, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]
+) -> Answer:
+    """Speak to a listening daemon; returns after its commit.
+
+    Raises:
+        ServiceUnavailableError: the daemon went away before its final answer.
+    """
+    try:
+        pending = encode_head(fields)
+        for chunk in chunks:
+            connection.sendall(pending + encode_chunk(chunk))
+            pending = b""
+        connection.sendall(pending + CHUNK_END)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it refused early: the answer says why
+    except OSError as error:
+        raise ServiceUnavailableError(f"submission socket: {error.strerror}") from error
+    answer = bytearray()
+    try:
+        while piece := connection.recv(65536):
+            answer += piece
+    except ConnectionResetError:
+        pass
+    refused, reply = parse_answer(bytes(answer))
+    if reply is None:
+        raise ServiceUnavailableError("the mail system went away during submission")
+    return Answer(refused, reply)
+
+
+def submit_to_drop(drop: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]) -> Answer:
+    """Leave the message for a daemon that does not run now; durable when it returns.
+
+    The daemon checks the recipients when it imports the file, and reports failures by mail.
+
+    Raises:
+        ServiceUnavailableError: there is no drop directory: no mail system is set up here.
+        StorageError: the disk refused; nothing was left behind.
+    """
+    name = f"{int(_now())}.{os.urandom(6).hex()}.{os.getpid()}"
+    temporary, final = f"{drop}/tmp/{name}", f"{drop}/new/{name}"  # noqa: S108 - our own tmp
+    try:
+        descriptor = create_exclusive(temporary, 0o640)
+    except FileNotFoundError as error:
+        raise ServiceUnavailableError(f"no mail system is running and {drop} is missing") from error
+    except OSError as error:
+        raise storage_error(error, "cannot create", temporary) from error
+    try:
+        try:
+            write_all(descriptor, encode_head(fields))
+            for chunk in chunks:
+                write_all(descriptor, encode_chunk(chunk))
+            write_all(descriptor, CHUNK_END)
+            reach("drop.before-sync")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        reach("drop.before-rename")
+        os.rename(temporary, final)
+        reach("drop.after-rename")
+        sync_directory(f"{drop}/new")
+    except OSError as error:
+        for path in (temporary, final):
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+        raise storage_error(error, "cannot write", temporary) from error
+    return Answer([], "250 Ok. Kept until the mail system starts.")
+
+
+def _now() -> float:
+    import time
+
+    return time.time()

@@ -1,0 +1,285 @@
+"""The daemon's side of the submission socket, and of drop files.
+
+One connection brings one request (`couriermail.mta.submitwire`).  Who speaks is the kernel's
+word (SO_PEERCRED, a drop file's owner), never the request's.  Fields of a request:
+
+`from`, `rcpt` (repeats), `notify`, `ret`, `envid`, `security`, `verp`, `name` (full name for
+From), `env.NAME` (the caller's `MAILUSER`, `LOGNAME` ...), `verify` (only check the recipients),
+`bcc` (header recipients from Bcc only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pwd
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, cast
+
+import attrs
+
+from couriermail.core import Reply
+from couriermail.mta.fromheader import SenderIdentity, rewrite_from
+from couriermail.mta.submission import Origin, Submission, Submitter
+from couriermail.mta.submitwire import RequestReader, encode_answer
+from couriermail.queue import Recipient
+
+if TYPE_CHECKING:
+    from couriermail.rfc822.headers import Headers
+
+__all__ = ["Peer", "Request", "SubmissionProtocol", "peer_of_socket"]
+
+log = logging.getLogger("couriermail.mta.submit")
+
+IDLE_SECONDS = 300.0
+
+
+@attrs.frozen
+class Peer:
+    """Who submits: a login name and uid, and the full name that From gets."""
+
+    uid: int
+    user: str
+    full_name: str
+
+
+def peer_of(uid: int) -> Peer:
+    """The peer behind a uid; a uid without a passwd entry is called by its number."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return Peer(uid, "nobody", "")
+    return Peer(uid, entry.pw_name, entry.pw_gecos.partition(",")[0])
+
+
+def peer_of_socket(connection: socket.socket) -> Peer:
+    """Who is at the other end of a unix socket, as the kernel says."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return peer_of(struct.unpack("3i", raw)[1])
+
+
+@attrs.define(eq=False)
+class Request:
+    """One request on its way into the queue; used by the socket and by drop files.
+
+    Attributes:
+        submitter: where it goes.
+        peer: who sent it.
+        drop_name: name of the drop file it comes from, or "".  Its sender is no longer there to
+            hear about a refused recipient, so such recipients are taken and reported by mail.
+    """
+
+    submitter: Submitter
+    peer: Peer
+    drop_name: str = attrs.field(default="", kw_only=True)
+    _reader: RequestReader = attrs.field(factory=RequestReader, init=False)
+    _submission: Submission | None = attrs.field(default=None, init=False)
+    _refused: list[tuple[str, str]] = attrs.field(factory=list, init=False)
+    _final: Reply | None = attrs.field(default=None, init=False)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the whole request was read."""
+        return self._reader.is_complete
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more need be read: complete, or refused whatever follows."""
+        return self._reader.is_complete or bool(self._reader.error)
+
+    @property
+    def refused(self) -> list[tuple[str, str]]:
+        """Recipients that were not accepted, with their replies."""
+        return self._refused
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the request."""
+        for chunk in self._reader.feed(data):
+            self._begin()
+            if self._submission is not None:
+                self._submission.write(chunk)
+        if self._reader.fields is not None:
+            self._begin()
+
+    def finish(self) -> Future[Reply]:
+        """The final reply, after the commit; an incomplete request is thrown away."""
+        if self._final is None and not self._reader.is_complete:
+            self._final = Reply(451, self._reader.error or "Incomplete submission.")
+        if self._final is not None or self._submission is None:
+            self.discard()
+            future: Future[Reply] = Future()
+            future.set_result(self._final or Reply(451, "Incomplete submission."))
+            return future
+        return self._submission.finish()
+
+    def discard(self) -> None:
+        """Forget the message."""
+        if self._submission is not None:
+            self._submission.discard()
+            self._submission = None
+
+    def _begin(self) -> None:
+        if self._submission is not None or self._final is not None:
+            return
+        fields = self._reader.fields or []
+        single = dict(fields)
+        recipients = [value for name, value in fields if name == "rcpt"]
+        started = self._start(single)
+        if isinstance(started, Reply):
+            self._final = started
+            return
+        self._submission = started
+        if "verify" in single:
+            self._verify(started, recipients)
+            return
+        started.header_recipients = not recipients
+        started.bcc_only = "bcc" in single
+        started.edit_headers = self._from_editor(single)
+        self._add(started, recipients, single.get("notify", ""))
+
+    def _start(self, fields: dict[str, str]) -> Submission | Reply:
+        origin = Origin(
+            module="local",
+            source="dns; localhost (localhost [127.0.0.1])",
+            ident=f"uid {self.peer.uid}",
+            protocol="local",
+            label="local",
+            user=self.peer.user,
+            uid=self.peer.uid,
+        )
+        sender = fields["from"] if "from" in fields else self._default_sender(fields)
+        return self.submitter.begin(
+            origin,
+            sender,
+            envid=fields.get("envid"),
+            ret=fields.get("ret", ""),
+            security=fields.get("security", ""),
+            verp="verp" in fields,
+            options={"drop": self.drop_name} if self.drop_name else {},
+        )
+
+    def _default_sender(self, fields: dict[str, str]) -> str:
+        """Spec mta.md 7.2: the first name that is set, the host only if one is."""
+        user = _first(
+            fields,
+            "env.MAILSUSER",
+            "env.MAILUSER",
+            "env.LOGNAME",
+            "env.USER",
+            default=self.peer.user,
+        )
+        host = _first(fields, "env.MAILSHOST", "env.MAILHOST")
+        return f"{user}@{host}" if host else user
+
+    def _from_editor(self, fields: dict[str, str]) -> Callable[[Headers], Headers]:
+        identity = SenderIdentity(
+            option_name=fields.get("name", ""),
+            mail_name=_first(fields, "env.MAILNAME"),
+            name=_first(fields, "env.NAME"),
+            full_name=self.peer.full_name,
+            mail_user=_first(fields, "env.MAILUSER"),
+            mail_host=_first(fields, "env.MAILHOST"),
+            login=_first(fields, "env.LOGNAME", "env.USER", default=self.peer.user),
+        )
+        return lambda headers: rewrite_from(headers, identity)
+
+    def _add(self, submission: Submission, recipients: Iterable[str], notify: str) -> None:
+        """Spec mta.md 18.6: a refused recipient is reported, the others still get their mail."""
+        refusals: list[Reply] = []
+        accepted = 0
+        for address in recipients:
+            reply = submission.add_recipient(address, notify=notify)
+            if reply.is_success:
+                accepted += 1
+            elif self.drop_name:
+                submission.add_checked([Recipient(address=address, notify=notify)])
+                accepted += 1
+            else:
+                refusals.append(reply)
+                self._refused.append((address, _plain(reply)))
+        if refusals and not accepted:
+            self._final = refusals[-1]
+            self.discard()
+
+    def _verify(self, submission: Submission, recipients: Iterable[str]) -> None:
+        """`sendmail -bv`: say of each address whether mail for it would be taken."""
+        lines = []
+        for address in recipients:
+            reply = submission.add_recipient(address)
+            if reply.is_success:
+                lines.append(f"{address}... deliverable")
+            else:
+                self._refused.append((address, _plain(reply)))
+        self._final = Reply(250 if not self._refused else 550, "\n".join(lines))
+        self.discard()
+
+
+def _first(fields: dict[str, str], *names: str, default: str = "") -> str:
+    return next((fields[name] for name in names if fields.get(name)), default)
+
+
+class SubmissionProtocol(asyncio.Protocol):
+    """One connection of the submission socket."""
+
+    def __init__(self, submitter: Submitter) -> None:
+        self._submitter = submitter
+        self._request: Request | None = None
+        self._transport: asyncio.Transport | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A program connected: find out who it is."""
+        # A unix server's transports are streams; those of uvloop do not say so by their class.
+        stream = cast("asyncio.Transport", transport)
+        self._transport = stream
+        connection = transport.get_extra_info("socket")
+        self._request = Request(self._submitter, peer_of_socket(connection))
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(IDLE_SECONDS, stream.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the request."""
+        if self._answering or self._request is None:
+            return
+        self._request.feed(data)
+        if self._request.is_over:
+            self._answer(self._request)
+
+    def eof_received(self) -> bool:
+        """The program closed its side: answer, even if the answer is that something is missing."""
+        if not self._answering and self._request is not None:
+            self._answer(self._request)
+        return True  # the answer has still to go out
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The program is gone; a message that was not complete is thrown away."""
+        if self._idle is not None:
+            self._idle.cancel()
+        if not self._answering and self._request is not None:
+            self._request.discard()
+
+    def _answer(self, request: Request) -> None:
+        self._answering = True
+        loop = asyncio.get_running_loop()
+        future = asyncio.wrap_future(request.finish(), loop=loop)
+        future.add_done_callback(self._send)
+
+    def _send(self, future: asyncio.Future[Reply]) -> None:
+        transport, request = self._transport, self._request
+        if transport is None or request is None:
+            return
+        error = future.exception()
+        if error is not None:
+            log.error("submission failed", exc_info=error)
+        reply = Reply(451, "Service temporarily unavailable.") if error else future.result()
+        transport.write(encode_answer(request.refused, _plain(reply)))
+        transport.close()
+
+
+def _plain(reply: Reply) -> str:
+    """A reply as sendmail prints it: without the enhanced code."""
+    return "\n".join(Reply(reply.code, reply.text).lines())
