@@ -1,0 +1,140 @@
+"""Start-up is a feature: what importing a room, or a per-message command, may load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from tests.architecture.workspace import ROOT, Distribution, imports_of, with_code
+
+# Each costs 8 ms or more, or drags in one that does (measured against a bare interpreter).
+HEAVY = [
+    "asyncio",
+    "attr",
+    "attrs",
+    "cryptography",
+    "ctypes",
+    "dataclasses",
+    "dns",
+    "email",
+    "enum",
+    "inspect",
+    "lmdb",
+    "logging",
+    "pathlib",
+    "re",
+    "regex",
+    "rich",
+    "serial",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "typer",
+    "typing",
+    "urllib",
+    "uvloop",
+]
+
+# Modules that every per-message command stands on, with what they may not load.
+LIGHT_MODULES = [
+    "couriermail.core.durable",
+    "couriermail.core.errors",
+    "couriermail.core.exports",
+    "couriermail.core.faults",
+]
+
+# Commands that run once per message, and what none of them may load before it is needed.
+# `re`, `enum` and their like are counted by the start-up benchmark instead.
+MESSAGE_COMMANDS = [
+    "maildrop",
+    "sendmail",
+    "submit",
+    "deliverquota",
+    "reformime",
+    "reformail",
+    "makemime",
+    "mailbot",
+    "preline",
+]
+NEVER_IN_A_COMMAND = [
+    "asyncio",
+    "attr",
+    "cryptography",
+    "dns",
+    "lmdb",
+    "regex",
+    "rich",
+    "ssl",
+    "typer",
+    "urllib",
+]
+
+# Third-party packages that a module of these rooms may import at its head.
+EAGER_THIRD_PARTY = {
+    "core": {"attrs"},
+    "table": {"attrs", "lmdb"},
+    "rfc822": {"attrs"},
+    "maildir": {"attrs"},
+    "auth": {"attrs"},
+    "filter": {"attrs", "regex"},
+    "smtp": {"attrs"},
+    "queue": {"attrs", "lmdb"},
+    "fax": {"attrs"},
+    "mta": {"attrs", "lmdb"},
+    "cli": {"attrs", "typer"},
+}
+
+rooms = pytest.mark.parametrize("distribution", with_code(), ids=lambda found: found.room)
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """Top-level names of what importing these modules loads, beyond a bare interpreter."""
+    program = (
+        "import sys; bare = set(sys.modules)\n"
+        f"for name in {modules!r}: __import__(name)\n"
+        "print(*(name for name in sys.modules if name not in bare), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_the_measure_sees_what_is_loaded() -> None:
+    assert {"re", "enum"} <= loaded_by(["re"])
+
+
+@rooms
+def test_importing_a_room_loads_nothing_heavy(distribution: Distribution) -> None:
+    assert loaded_by([f"couriermail.{distribution.room}"]).intersection(HEAVY) == set()
+
+
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_a_light_module_loads_nothing_heavy(module: str) -> None:
+    assert loaded_by([module]).intersection(HEAVY) == set()
+
+
+def test_commands_that_run_once_per_message_start_light() -> None:
+    heavy = {
+        command: sorted(loaded.intersection(NEVER_IN_A_COMMAND))
+        for command in MESSAGE_COMMANDS
+        if (ROOT / "cli/src/couriermail/cli" / f"{command}.py").exists()
+        for loaded in [loaded_by([f"couriermail.cli.{command}"])]
+        if loaded.intersection(NEVER_IN_A_COMMAND)
+    }
+    assert heavy == {}
+
+
+@rooms
+def test_optional_and_heavy_packages_are_imported_on_use(distribution: Distribution) -> None:
+    allowed = {*sys.stdlib_module_names, "couriermail", *EAGER_THIRD_PARTY[distribution.room]}
+    wrong = [
+        f"{found.place}: {found.module}"
+        for module in distribution.modules
+        for found in imports_of(module)
+        if found.is_eager and found.top not in allowed
+    ]
+    assert wrong == []
