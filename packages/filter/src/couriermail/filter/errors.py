@@ -39,6 +39,7 @@ class RecipeSyntaxError(FilterError):
         reason: what is wrong, in the classic words (spec filter 5).
         near: the recipe's text around the place.
         hint: how the classic mistakes are mended, or the empty string.
+        detail: a line that classic tools print before the diagnostic, or the empty string.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class RecipeSyntaxError(FilterError):
         scanner_line: int,
         near: str = "",
         hint: str = "",
+        detail: str = "",
     ) -> None:
         place = f"{name}:{line}:{column}: {reason}"
         super().__init__(
@@ -63,6 +65,7 @@ class RecipeSyntaxError(FilterError):
         self.scanner_line = scanner_line
         self.near = near
         self.hint = hint
+        self.detail = detail
 
     @property
     def classic(self) -> str:

@@ -352,7 +352,8 @@ class _Parser:
             column=token.column,
             scanner_line=self._lexer.line,
             near=self._lexer.excerpt(token),
-            hint=hint or token.detail or _hint(self._word, self._previous, token),
+            hint=hint or _hint(self._word, self._previous, token),
+            detail=token.detail,
         )
 
 
@@ -365,6 +366,8 @@ def _variable_name(node: Expression) -> bytes | None:
 
 def _hint(word: Token, previous: Token, token: Token) -> str:
     """How the classic mistakes are mended (spec filter 7, item 3)."""
+    if token.detail:
+        return token.detail.removeprefix("maildrop: ").rstrip(".")
     if token.kind in ("else", "elsif"):
         if previous.kind == "}":
             return "put a line end after }"

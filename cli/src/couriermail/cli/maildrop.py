@@ -1,0 +1,513 @@
+"""`maildrop`: deliver one message through recipes.
+
+A well-formed command line is read here, by a table, without typer: the command runs once per
+message.  `--help` and errors load the typer app of `couriermail.cli.maildrop_app`; a test
+compares its options with the table.  Spec filter 2.1, 4.11, 4.12, 4.16.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import mmap
+    import pwd
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from couriermail.filter.local import LocalHost
+    from couriermail.filter.message import BytesMessage
+    from couriermail.filter.run import Run
+
+__all__ = ["OPTIONS_WITH_VALUE", "SWITCHES", "Request", "UsageError", "main", "read_command_line"]
+
+# Option letters whose value is the rest of the word or the next word.
+OPTIONS_WITH_VALUE = {
+    "A": "headers",
+    "d": "user",
+    "D": "ids",
+    "f": "sender",
+    "M": "embedded_name",
+    "t": "socket",
+    "V": "verbose",
+    "w": "warn_percent",
+    "W": "warn_file",
+}
+SWITCHES = {"a": "account_errors", "m": "embedded", "v": "version"}
+
+TRUSTED_USERS = ("root", "mail", "daemon")
+TEMPORARY = 75
+NO_SUCH_USER = 67
+TIME_LIMIT_SECONDS = 300  # spec filter 4.16
+SPOOL_ABOVE_BYTES = 1 << 20
+UMASK = 0o007
+_READ_SIZE = 1 << 16
+_BAD_ARGUMENTS = "Bad command line arguments, -h for help."
+
+
+class UsageError(Exception):
+    """A command line that cannot be understood."""
+
+
+class Refused(Exception):  # noqa: N818 - not an error of the program: a message and an exit code
+    """The delivery ends with a message to a person.
+
+    Attributes:
+        exit_code: the command's status.
+    """
+
+    def __init__(self, text: str, exit_code: int = TEMPORARY) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class Request:
+    """One command line, understood.
+
+    Attributes:
+        headers: header lines to put before the message.
+        values: value options by name.
+        flags: names of the switches that were given.
+        arguments: the words after the options.
+    """
+
+    __slots__ = ("arguments", "flags", "headers", "values")
+
+    def __init__(self) -> None:
+        self.headers: list[str] = []
+        self.values: dict[str, str] = {}
+        self.flags: set[str] = set()
+        self.arguments: list[str] = []
+
+    @property
+    def is_delivery(self) -> bool:
+        """True when mail is delivered as the system does it, in the user's home."""
+        return not self.arguments or bool({"user", "ids", "embedded_name"} & self.values.keys())
+
+
+class Identity:
+    """For whom the recipes run.
+
+    Attributes:
+        name: login name, or the empty string where the ids have none.
+        uid: numeric user id.
+        gid: numeric group id.
+        home: home directory.
+        interpreter: command interpreter.
+    """
+
+    __slots__ = ("gid", "home", "interpreter", "name", "uid")
+
+    def __init__(self, *, name: str, uid: int, gid: int, home: str, interpreter: str) -> None:
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+        self.home = home
+        self.interpreter = interpreter
+
+
+def read_command_line(argv: Sequence[str]) -> Request:
+    """Read the arguments; options end at the first other word and at `--`.
+
+    Raises:
+        UsageError: an unknown option, or one without its value.
+    """
+    request = Request()
+    position = 0
+    while position < len(argv) and argv[position].startswith("-"):
+        word = argv[position]
+        position += 1
+        if word == "--":
+            break
+        letter = word[1:2]
+        if letter in SWITCHES:
+            request.flags.add(SWITCHES[letter])
+            continue
+        name = OPTIONS_WITH_VALUE.get(letter)
+        if name is None:
+            raise UsageError(_BAD_ARGUMENTS)
+        value = word[2:]
+        if not value:
+            if position >= len(argv):
+                raise UsageError(_BAD_ARGUMENTS)
+            value = argv[position]
+            position += 1
+        if name == "headers":
+            request.headers.append(value)
+        else:
+            request.values[name] = value
+    request.arguments = list(argv[position:])
+    return request
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["-h"], ["--help"]):
+        from couriermail.cli.maildrop_app import app
+
+        app(["--help"], prog_name="maildrop")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    from couriermail.core.errors import CouriermailError
+
+    try:
+        request = read_command_line(arguments)
+        if "version" in request.flags:
+            return _print_version()
+        _refuse_unavailable(request)
+        return _deliver(request)
+    except UsageError as error:
+        _say(str(error))
+    except Refused as error:
+        if str(error):
+            _say(f"maildrop: {error}")
+        return error.exit_code
+    except CouriermailError as error:
+        _explain(error)
+    except OSError as error:
+        _say(f"maildrop: {error}")
+    except RecursionError:
+        _say("maildrop: the recipe is nested too deeply.")
+    return TEMPORARY
+
+
+def _print_version() -> int:
+    from importlib.metadata import version
+
+    print(f"maildrop (couriermail) {version('couriermail-cli')}")
+    print("Maildir quotas, dot-locks and MIME patterns are always available.")
+    return 0
+
+
+def _refuse_unavailable(request: Request) -> None:
+    for name, letter in (("socket", "-t"), ("warn_percent", "-w"), ("warn_file", "-W")):
+        if name in request.values:
+            raise Refused(f"The option {letter} is not available.")
+    if "user" in request.values and "ids" in request.values:
+        raise Refused("Cannot use both -d and -D options.")
+
+
+def _explain(error: Exception) -> None:
+    from couriermail.filter.access import RecipeAccessError
+    from couriermail.filter.errors import RecipeSyntaxError
+
+    if isinstance(error, RecipeSyntaxError):
+        if error.detail:
+            _say(error.detail)
+        _say(error.classic)
+        _say(str(error))
+    elif not (isinstance(error, RecipeAccessError) and error.is_silent):
+        _say(f"maildrop: {error}")
+
+
+def _say(text: str) -> None:
+    os.write(2, text.encode("utf-8", "surrogateescape") + b"\n")
+
+
+# -- who -----------------------------------------------------------------------------------
+
+
+def _become(request: Request) -> Identity:
+    """Find out for whom this is, and drop every right that they do not have."""
+    if "ids" in request.values:
+        identity = _identity_of_ids(request.values["ids"])
+    elif "user" in request.values:
+        identity = _identity_of_user(request.values["user"])
+    else:
+        identity = _identity_of_uid(os.getuid(), os.getgid())
+    if identity.uid != os.getuid() and os.geteuid() != 0:
+        raise Refused("You are not a trusted user.")
+    if os.geteuid() == 0 and (identity.uid, identity.gid) != (0, 0):
+        try:
+            os.setgroups([identity.gid])
+            os.setresgid(identity.gid, identity.gid, identity.gid)
+            os.setresuid(identity.uid, identity.uid, identity.uid)
+        except OSError:
+            raise Refused("Cannot set my user or group id.") from None
+    return identity
+
+
+def _identity_of_user(name: str) -> Identity:
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        raise Refused("Invalid user specified.", NO_SUCH_USER) from None
+    return _identity(entry)
+
+
+def _identity_of_uid(uid: int, gid: int) -> Identity:
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        home = os.environ.get("HOME", "/")
+        return Identity(name="", uid=uid, gid=gid, home=home, interpreter="/bin/sh")
+    return _identity(entry)
+
+
+def _identity(entry: pwd.struct_passwd) -> Identity:
+    return Identity(
+        name=entry.pw_name,
+        uid=entry.pw_uid,
+        gid=entry.pw_gid,
+        home=entry.pw_dir,
+        interpreter=entry.pw_shell or "/bin/sh",
+    )
+
+
+def _identity_of_ids(text: str) -> Identity:
+    import pwd
+
+    caller = _identity_of_uid(os.getuid(), os.getgid())
+    if caller.name not in TRUSTED_USERS:
+        raise Refused("You are not authorized to use the -D option.")
+    uid, slash, gid = text.partition("/")
+    if not (uid.isascii() and uid.isdecimal()) or (slash and not gid.isascii()):
+        raise Refused("Invalid -D option.")
+    if slash and not gid.isdecimal():
+        raise Refused("Invalid -D option.")
+    try:
+        identity = _identity(pwd.getpwuid(int(uid)))
+    except (KeyError, OverflowError):
+        identity = _identity_of_uid(os.getuid(), os.getgid())
+        identity.name = ""
+    identity.uid, identity.gid = int(uid), int(gid) if slash else os.getgid()
+    identity.home = os.environ.get("HOME") or identity.home
+    return identity
+
+
+# -- what ----------------------------------------------------------------------------------
+
+
+def _deliver(request: Request) -> int:
+    from couriermail.cli.layout import config_directory
+
+    config = config_directory()
+    os.umask(UMASK)
+    identity = _become(request)
+    is_delivery = request.is_delivery
+    if is_delivery:
+        _enter_home(request, identity)
+    watchdog = _Watchdog(owns_group=is_delivery)
+    try:
+        with watchdog:
+            return _filter(request, identity, config)
+    except _Interrupted as interruption:
+        _say(f"maildrop: {interruption}")
+        return TEMPORARY
+    finally:
+        watchdog.hang_up()
+
+
+def _enter_home(request: Request, identity: Identity) -> None:
+    from couriermail.filter.access import check_home
+
+    if "user" not in request.values or identity.uid == 0:
+        identity.home = os.environ.get("HOME") or identity.home
+    check_home(identity.home, identity.uid)
+    os.chdir(identity.home)
+
+
+def _filter(request: Request, identity: Identity, config: str) -> int:
+    from couriermail.filter import mailfilter
+    from couriermail.filter.recipe import start_run
+
+    message = _read_message(request.headers)
+    is_judging = "embedded" in request.flags or "embedded_name" in request.values
+    name, arguments = _filter_name(request)
+    sender = request.values.get("sender")
+    if sender is None:
+        sender = mailfilter.return_path(message)
+    run = start_run(
+        message,
+        host=_host(identity, is_delivery=request.is_delivery),
+        variables=_variables(request, identity, name, arguments, sender),
+        imports=dict(os.environb),
+        sender=os.fsencode(sender or ""),
+        embedded=is_judging,
+    )
+    if is_judging:
+        _judge(run, request, identity, name)
+    elif request.is_delivery:
+        _deliver_to_user(run, identity, config)
+    else:
+        _run_file(run, identity, name)
+    return run.outcome().exit_code
+
+
+def _filter_name(request: Request) -> tuple[str, list[str]]:
+    if "embedded_name" in request.values:
+        from couriermail.filter.mailfilter import embedded_candidates
+
+        return embedded_candidates(request.values["embedded_name"])[0], request.arguments
+    if request.is_delivery:
+        return ".mailfilter", request.arguments
+    return request.arguments[0], request.arguments[1:]
+
+
+def _run_file(run: Run, identity: Identity, name: str, *, judges: bool = False) -> None:
+    from couriermail.filter.mailfilter import load_user_recipe, run_recipes
+
+    recipe = load_user_recipe(os.getcwd(), name, identity.uid, embedded=judges)
+    if recipe is None:
+        raise Refused("Unable to open filter file, errno=2.")
+    run_recipes(run, [recipe], delivers_default=not judges)
+
+
+def _judge(run: Run, request: Request, identity: Identity, name: str) -> None:
+    if "embedded_name" not in request.values:
+        _run_file(run, identity, name, judges=True)
+        return
+    from couriermail.filter.mailfilter import load_embedded_recipe, run_recipes
+
+    recipe = load_embedded_recipe(identity.home, request.values["embedded_name"], identity.uid)
+    if recipe is not None:
+        run_recipes(run, [recipe], delivers_default=False)
+
+
+def _deliver_to_user(run: Run, identity: Identity, config: str) -> None:
+    from couriermail.filter.mailfilter import load_site_recipe, load_user_recipe
+
+    site = load_site_recipe(f"{config}/maildroprc")
+    if site is not None and run.execute(site.program):
+        return
+    own = load_user_recipe(identity.home, ".mailfilter", identity.uid)
+    if own is not None and run.execute(own.program):
+        return
+    run.deliver_default()
+
+
+def _host(identity: Identity, *, is_delivery: bool) -> LocalHost:
+    from couriermail.filter.local import LocalHost
+
+    return LocalHost(
+        identity.home if is_delivery else os.getcwd(), output=1, diagnostics=2, umask=UMASK
+    )
+
+
+def _variables(
+    request: Request, identity: Identity, name: str, arguments: list[str], sender: str | None
+) -> dict[bytes, bytes]:
+    """The variables that recipes start with (spec filter 4.11)."""
+    from couriermail.filter.values import MessageText
+
+    found = _imported(is_delivery=request.is_delivery)
+    found[b"HOME"] = os.fsencode(identity.home)
+    found[b"LOGNAME"] = os.fsencode(identity.name)
+    found[b"SHELL"] = os.fsencode(identity.interpreter)
+    found[b"DEFAULT"] = os.environb.get(b"MAILDROPDEFAULT") or b"./Maildir"
+    found[b"MAILDIRQUOTA"] = b""
+    if request.is_delivery and "user" not in request.values:
+        for key in (b"LOGNAME", b"SHELL", b"MAILDIRQUOTA"):
+            found[key] = os.environb.get(key) or found[key]
+    found[b"FROM"] = MessageText.whole(os.fsencode("MAILER-DAEMON" if sender is None else sender))
+    found[b"HOSTNAME"] = os.fsencode(os.uname().nodename)
+    found[b"MAILFILTER"] = os.fsencode(name)
+    found[b"VERBOSE"] = os.fsencode(request.values.get("verbose", "0"))
+    for number, argument in enumerate(arguments, 1):
+        found[b"%d" % number] = MessageText.whole(os.fsencode(argument))
+    return found
+
+
+def _imported(*, is_delivery: bool) -> dict[bytes, bytes]:
+    if not is_delivery:
+        reset = (b"PATH", b"SENDMAIL", b"UMASK", b"LOCKEXT", b"LOCKSLEEP", b"LOCKTIMEOUT")
+        dropped = (*reset, b"LOCKREFRESH", b"EXITCODE")
+        return {key: value for key, value in os.environb.items() if key not in dropped}
+    return {
+        key: value
+        for key, value in os.environb.items()
+        if key in (b"LANG", b"LANGUAGE") or key.startswith(b"LC_")
+    }
+
+
+def _read_message(headers: list[str]) -> BytesMessage:
+    """Read standard input; CR before LF is taken away (spec filter 4.9, item 8)."""
+    from couriermail.filter.message import BytesMessage
+
+    prefix = b"".join(os.fsencode(line.rstrip("\n")) + b"\n" for line in headers)
+    pieces: list[bytes] = []
+    size = 0
+    while size <= SPOOL_ABOVE_BYTES and (piece := os.read(0, _READ_SIZE)):
+        pieces.append(piece)
+        size += len(piece)
+    data = b"".join(pieces)
+    if size <= SPOOL_ABOVE_BYTES:
+        return BytesMessage(data.replace(b"\r\n", b"\n"), prefix=prefix)
+    return BytesMessage(_spool(data), prefix=prefix)
+
+
+def _spool(data: bytes) -> mmap.mmap:
+    """Put a large message into a file without a name, and map that."""
+    import mmap
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        while data:
+            following = os.read(0, SPOOL_ABOVE_BYTES)
+            if data.endswith(b"\r") and following:
+                following = b"\r" + following
+                data = data[:-1]
+            file.write(data.replace(b"\r\n", b"\n"))
+            data = following
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+# -- how long ------------------------------------------------------------------------------
+
+
+class _Interrupted(BaseException):
+    """A signal ended the delivery; no `except Exception` may hold it up."""
+
+
+class _Watchdog:
+    """Bounds the run, and lets signals end it in order: locks are released, files cut back.
+
+    Args:
+        owns_group: True to lead a process group, which gets SIGHUP at the end so that no
+            program that a recipe started outlives it.
+    """
+
+    def __init__(self, *, owns_group: bool) -> None:
+        self._owns_group = owns_group
+
+    def __enter__(self) -> None:
+        import signal
+
+        if self._owns_group:
+            try:
+                os.setpgid(0, 0)
+            except OSError:
+                self._owns_group = False  # a session leader has its own group already
+        for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self._interrupt)
+        signal.alarm(TIME_LIMIT_SECONDS)
+
+    def __exit__(self, *ignored: object) -> None:
+        import signal
+
+        signal.alarm(0)
+
+    def hang_up(self) -> None:
+        """Tell what still runs in the group to end."""
+        if self._owns_group:
+            import signal
+
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            os.killpg(0, signal.SIGHUP)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        import signal
+
+        if number == signal.SIGALRM:
+            raise _Interrupted("Timeout quota exceeded.")
+        raise _Interrupted(f"signal 0x{number:02X}")

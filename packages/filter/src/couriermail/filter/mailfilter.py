@@ -1,0 +1,119 @@
+"""What happens to one message between the mail system and the mailbox (spec filter 4.12).
+
+The order of a delivery: the site's recipe, the user's recipe, the default mailbox.  In
+embedded mode one recipe judges the message and nothing is delivered.
+"""
+
+from __future__ import annotations
+
+import os
+
+from couriermail.filter.access import RecipeAccessError, check_embedded_directory, read_recipe_file
+from couriermail.filter.recipe import compile_recipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.filter.interfaces import FilterMessage
+    from couriermail.filter.recipe import Recipe
+    from couriermail.filter.run import Run
+
+__all__ = [
+    "embedded_candidates",
+    "load_embedded_recipe",
+    "load_site_recipe",
+    "load_user_recipe",
+    "return_path",
+    "run_recipes",
+]
+
+EMBEDDED_DIRECTORY = ".mailfilters"
+
+
+def run_recipes(run: Run, recipes: list[Recipe], *, delivers_default: bool) -> None:
+    """Execute recipes until one of them ends the delivery.
+
+    Args:
+        run: the state; variables pass from one recipe to the next.
+        recipes: in order.
+        delivers_default: True to deliver to DEFAULT when none of them ended it.
+
+    Raises:
+        RecipeRuntimeError: one could not be carried out; the message must be kept.
+    """
+    for recipe in recipes:
+        if run.execute(recipe.program):
+            return
+    if delivers_default:
+        run.deliver_default()
+
+
+def load_site_recipe(path: str) -> Recipe | None:
+    """The site's `maildroprc`, or None when there is none.
+
+    Raises:
+        RecipeAccessError: it cannot be read.
+        RecipeSyntaxError: it is not a recipe.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecipeAccessError(f"Unable to read {path}, errno={error.errno}.") from error
+    return compile_recipe(text, name=path)
+
+
+def load_user_recipe(
+    directory: str, name: str, uid: int, *, embedded: bool = False
+) -> Recipe | None:
+    """A user's recipe, checked and compiled, or None when there is no such file.
+
+    Args:
+        directory: what a relative name starts from.
+        name: the file's name, as diagnostics show it.
+        uid: who must own it.
+        embedded: True for embedded mode.
+
+    Raises:
+        RecipeAccessError: it must not be used.
+        RecipeSyntaxError: it is not a recipe.
+    """
+    text = read_recipe_file(os.path.join(directory, name), uid)
+    return None if text is None else compile_recipe(text, name=name, embedded=embedded)
+
+
+def load_embedded_recipe(home: str, name: str, uid: int) -> Recipe | None:
+    """The recipe that `maildrop -M name` means, or None when there is none.
+
+    Raises:
+        RecipeAccessError: the directory or the file must not be used.
+        RecipeSyntaxError: it is not a recipe.
+    """
+    check_embedded_directory(os.path.join(home, EMBEDDED_DIRECTORY), uid)
+    for candidate in embedded_candidates(name):
+        file = f"{EMBEDDED_DIRECTORY}/{candidate}"
+        recipe = load_user_recipe(home, file, uid, embedded=True)
+        if recipe is not None:
+            return recipe
+    return None
+
+
+def embedded_candidates(name: str) -> list[str]:
+    """The files tried for an embedded name: `x-y`, `x-y-default`, `x-default`, `default`."""
+    safe = name.replace("/", ":").replace(".", ":")
+    candidates = [safe, f"{safe}-default"]
+    while "-" in safe:
+        safe = safe.rpartition("-")[0]
+        candidates.append(f"{safe}-default")
+    return [*candidates, "default"]
+
+
+def return_path(message: FilterMessage) -> str | None:
+    """The address of the first Return-Path field, or None when there is none."""
+    for line in message.header_block().split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"return-path":
+            address = value.strip().removeprefix(b"<").partition(b">")[0]
+            return os.fsdecode(address.split(b" ")[0])
+    return None
