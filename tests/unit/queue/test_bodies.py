@@ -58,6 +58,8 @@ def test_a_body_is_stored_whole_where_its_size_says(
     writer = queue.new_body()
     for start in range(0, size, 700):
         writer.write(original[start : start + 700])
+    if not as_writer:
+        writer.discard()
     submission = Submission(queue.new_id(), ENVELOPE, writer if as_writer else original)
     if soon:
         queue.submit_soon(submission).result()
@@ -156,11 +158,14 @@ def test_a_disk_that_fails_while_the_body_is_made_durable_refuses_the_message(
     submission = Submission(queue.new_id(), ENVELOPE, writer)
     install_faults([FaultPlan(point, error=28)])
 
-    with pytest.raises(QueueStorageError) as caught:
+    def submit_it() -> None:
         if soon:
             queue.submit_soon(submission).result()
         else:
             queue.submit(submission)
+
+    with pytest.raises(QueueStorageError) as caught:
+        submit_it()
 
     assert caught.value.is_full
     assert caught.value.reply.code == 452

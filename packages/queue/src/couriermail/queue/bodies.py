@@ -176,9 +176,8 @@ class BodyWriter:
             self._close()
 
     def __del__(self) -> None:
-        descriptor = getattr(self, "_descriptor", -1)
-        if descriptor >= 0:
-            os.close(descriptor)
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.discard()
 
     def _spill(self) -> None:
         try:

@@ -6,7 +6,7 @@ epoch (`float`); addresses are `str` as the caller canonicalised them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -52,6 +52,14 @@ class Recipient:
     notify: str = ""
 
 
+def _recipients(given: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    return tuple(given)
+
+
+def _lines(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
 @attrs.frozen(kw_only=True)
 class Envelope:
     """Everything about a message but its body; never changes once queued.
@@ -79,7 +87,7 @@ class Envelope:
     """
 
     sender: str
-    recipients: tuple[Recipient, ...] = attrs.field(converter=tuple)
+    recipients: tuple[Recipient, ...] = attrs.field(converter=_recipients)
     source: str = ""
     ident: str = ""
     label: str = "local"
@@ -132,7 +140,7 @@ class Outcome:
     index: int
     kind: OutcomeKind
     flag: str = ""
-    lines: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    lines: tuple[str, ...] = attrs.field(default=(), converter=_lines)
     peer: str | None = None
     untracked: bool = False
     note: str = ""

@@ -201,9 +201,7 @@ class Queue:
             return []
         self._lock.acquire()
         try:
-            return repair(
-                self._store, self._bodies, self._committer, self._clock.now(), self._settings
-            )
+            return repair(self._store, self._bodies, self._committer, self._clock.now())
         except BaseException:
             self._lock.release()
             raise
@@ -373,11 +371,8 @@ class Queue:
         """Look for what does not fit together, reading every body; repairs nothing."""
         from couriermail.queue.recovery import examine, orphan_files
 
-        age = self._settings.orphan_age
-        return [
-            *examine(self._store, self._bodies, is_deep=True),
-            *orphan_files(self._store, self._bodies, self._clock.now(), age),
-        ]
+        damage = examine(self._store, self._bodies, is_deep=True)
+        return [*damage, *orphan_files(self._store, self._bodies)]
 
     def quarantined(self) -> list[Quarantined]:
         """Messages that were moved out of the way because they cannot be read."""

@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "examine", "orphan_files"]
 
-CHUNK = 512  # messages per read transaction
 READ_SIZE = 1 << 18
 
 
@@ -63,7 +62,7 @@ class Finding:
         number: the message or body concerned; 0 for files.
         text: for the log.
         path: of an orphan file.
-        due: key of a stray due entry, or the time to make the message due at.
+        due_keys: of the stray due entries.
     """
 
     kind: str
@@ -189,17 +188,21 @@ def examine(store: Store, bodies: BodyStore, *, is_deep: bool) -> list[Finding]:
     return list(Examination(store, bodies, is_deep=is_deep).run())
 
 
-def orphan_files(store: Store, bodies: BodyStore, now: float, age: float) -> list[Finding]:
-    """Body files that nobody refers to and nobody is writing; `age` overrules a live owner."""
+def orphan_files(store: Store, bodies: BodyStore) -> list[Finding]:
+    """Body files that nobody refers to and whose owner is gone.
+
+    Courier removes them by age (48 hours).  The owner's lock is the better witness: a clock
+    that jumps could make a file look old which is about to be committed.
+    """
     found = [
         Finding(kind="orphan", path=path)
         for path in bodies.temporary_files()
-        if _is_abandoned(path, now, age)
+        if _is_abandoned(path)
     ]
     for number, path in bodies.files():
         # The order matters: the owner lets go of the file after its commit.  Once the lock
         # is free, the reference is either visible or will never come.
-        if _is_abandoned(path, now, age) and not _is_referenced(store, number):
+        if _is_abandoned(path) and not _is_referenced(store, number):
             found.append(Finding(kind="orphan", number=number, path=path))
     return found
 
@@ -218,14 +221,12 @@ def _is_referenced(store: Store, number: int) -> bool:
         return transaction.get(number_key(number), db=store.db.bodyref) is not None
 
 
-def _is_abandoned(path: str, now: float, age: float) -> bool:
+def _is_abandoned(path: str) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False  # it went while we looked, or is none of ours
     try:
-        if now - os.fstat(descriptor).st_mtime > age:
-            return True
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     except OSError:

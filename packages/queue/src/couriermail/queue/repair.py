@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from couriermail.queue.bodies import BodyStore
     from couriermail.queue.committer import Committer
-    from couriermail.queue.settings import QueueSettings
     from couriermail.queue.store import Store
 
 __all__ = ["due_after", "repair"]
@@ -26,16 +25,14 @@ CHUNK = 1000
 _logger = logging.getLogger("couriermail.queue")
 
 
-def repair(
-    store: Store, bodies: BodyStore, committer: Committer, now: float, settings: QueueSettings
-) -> list[Finding]:
+def repair(store: Store, bodies: BodyStore, committer: Committer, now: float) -> list[Finding]:
     """Find and put right everything; what was found."""
     findings = examine(store, bodies, is_deep=False)
     for start in range(0, len(findings), CHUNK):
         work = RepairWork(store, bodies, findings[start : start + CHUNK], micros(now))
         committer.put(work)
         work.ticket.result()
-    orphans = orphan_files(store, bodies, now, settings.orphan_age)
+    orphans = orphan_files(store, bodies)
     for orphan in orphans:
         bodies.remove_path(orphan.path)
     findings += orphans
@@ -101,6 +98,8 @@ class RepairWork(Work):
         before = state.due
         state.next = self._now
         put_state(transaction, self._store.db, number, before, state)
+        if state.due is not None:  # `put_state` trusts that the entry `before` was there
+            transaction.put(due_key(state.due, number), b"", db=self._store.db.due)
 
     def _drop_body(self, transaction: lmdb.Transaction, number: int) -> None:
         delete_body(transaction, self._store.db, number)

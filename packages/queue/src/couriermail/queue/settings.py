@@ -33,8 +33,6 @@ class QueueSettings:
         log_records: attempt records kept per message.
         log_octets: octets of text in them.
         reopen_delay: seconds before a store that failed is tried again.
-        orphan_age: seconds after which a body file that nobody refers to is removed, even if
-            its owner seems alive.
         max_delay: the longest honest retry gap in seconds; after the clock was set back by an
             hour or more, messages due later than this from now are pulled in.
         sync_directories: False skips the directory syncs of body files: **a message that was
@@ -56,6 +54,5 @@ class QueueSettings:
     log_records: int = 200
     log_octets: int = 64 * KIB
     reopen_delay: float = 1.0
-    orphan_age: float = 48 * 3600.0
     max_delay: float = 7200.0
     sync_directories: bool = True
