@@ -179,10 +179,20 @@ def test_compiling_keeps_the_old_table_when_the_source_is_bad(table_path: Path) 
     source = table_path.with_name("source")
     source.write_text("a\t1\n")
     assert compile_table(source, table_path) == 1
-    source.write_text("b\t1\nb\t2\n")
-    with pytest.raises(DuplicateKeyError):
-        compile_table(source, table_path)
+    source.write_text("b\t1\n# c\nB\t2\nb\t3\n")
+    with pytest.raises(DuplicateKeyError) as caught:
+        compile_table(source, table_path, normalise=bytes.lower)
+    assert (caught.value.key, caught.value.path, caught.value.line) == (b"b", str(source), 3)
+    assert str(caught.value) == "Cannot store record for b - duplicate or out of disk space."
     assert list(Table.open(table_path)) == [b"a"]
+
+
+def test_a_key_that_is_too_long_is_reported_with_its_line(table_path: Path) -> None:
+    source = table_path.with_name("source")
+    source.write_text(f"a\t1\n{'k' * 512}\t1\n")
+    with pytest.raises(TableSourceError, match="key of 512 bytes") as caught:
+        compile_table(source, table_path)
+    assert caught.value.line == 2
 
 
 def test_keys_can_be_normalised_while_compiling(table_path: Path) -> None:

@@ -27,7 +27,9 @@ from couriermail.table.source import read_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from couriermail.table.source import SourceRecord
 
 __all__ = ["build_table", "compile_table"]
 
@@ -105,10 +107,38 @@ def compile_table(
         TableSourceError: the source cannot be accepted; `path` and `line` say where.
         TableError: the disk or LMDB refused.  In every case the old table is untouched.
     """
-    records = read_source(source, cidr=cidr)
     change = normalise or bytes
-    pairs = ((change(record.key), record.value) for record in records)
-    return build_table(path, pairs, mode=mode, temporary=temporary)
+    records = read_source(source, cidr=cidr)
+    try:
+        return build_table(path, _pairs(records, change), mode=mode, temporary=temporary)
+    except DuplicateKeyError as error:
+        record = _second_occurrence(read_source(source, cidr=cidr), error.key, change)
+        if record is None:  # the source changed meanwhile
+            raise
+        raise DuplicateKeyError(error.key, path=record.path, line=record.line) from error
+
+
+def _pairs(
+    records: Iterable[SourceRecord], change: Callable[[bytes], bytes]
+) -> Iterator[tuple[bytes, bytes]]:
+    for record in records:
+        key = change(record.key)
+        if not 0 < len(key) <= MAX_KEY_BYTES:
+            raise TableSourceError(_key_trouble(key), path=record.path, line=record.line)
+        yield key, record.value
+
+
+def _second_occurrence(
+    records: Iterable[SourceRecord], key: bytes, change: Callable[[bytes], bytes]
+) -> SourceRecord | None:
+    occurrences = (record for record in records if change(record.key) == key)
+    next(occurrences, None)
+    return next(occurrences, None)
+
+
+def _key_trouble(key: bytes) -> str:
+    shown = key[:40].decode("utf-8", "backslashreplace")
+    return f"key of {len(key)} bytes (1 to {MAX_KEY_BYTES} are possible): {shown}..."
 
 
 def _checked_rows(pairs: Iterable[tuple[bytes, bytes]], target: str) -> list[tuple[bytes, bytes]]:
@@ -116,11 +146,7 @@ def _checked_rows(pairs: Iterable[tuple[bytes, bytes]], target: str) -> list[tup
     previous = None
     for key, _ in rows:
         if not 0 < len(key) <= MAX_KEY_BYTES:
-            shown = key[:40].decode("utf-8", "backslashreplace")
-            raise TableSourceError(
-                f"key of {len(key)} bytes (1 to {MAX_KEY_BYTES} are possible): {shown}...",
-                path=target,
-            )
+            raise TableSourceError(_key_trouble(key), path=target)
         if key == previous:
             raise DuplicateKeyError(key, path=target)
         previous = key

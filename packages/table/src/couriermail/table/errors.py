@@ -31,16 +31,17 @@ class TableSourceError(TableError):
 
 
 class DuplicateKeyError(TableSourceError):
-    """The same key occurs twice.
+    """The same key occurs twice.  Its text is the one that makedat's users know.
 
     Attributes:
         key: the key.
     """
 
-    def __init__(self, key: bytes, *, path: str | None = None) -> None:
-        # The wording is what makedat's users know (spec maildir 4.16).
-        shown = key.decode("utf-8", "backslashreplace")
-        super().__init__(
-            f"Cannot store record for {shown} - duplicate or out of disk space.", path=path
-        )
+    def __init__(self, key: bytes, *, path: str | None = None, line: int | None = None) -> None:
+        super().__init__("duplicate key", path=path, line=line)
         self.key = key
+
+    def __str__(self) -> str:
+        shown = self.key.decode("utf-8", "backslashreplace")
+        # Spec maildir 4.16 fixes these words, which never named the place.
+        return f"Cannot store record for {shown} - duplicate or out of disk space."
