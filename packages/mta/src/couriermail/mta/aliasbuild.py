@@ -157,6 +157,16 @@ def _remove_stale(directory: str, wanted: Mapping[str, object]) -> None:
 
 
 @attrs.define
+class _Frame:
+    """A name that is being resolved."""
+
+    name: str
+    members: Iterator[str]
+    found: dict[str, None] = attrs.field(factory=dict)
+    is_certain: bool = True
+
+
+@attrs.define
 class _Compiler:
     """Collects entries, then resolves their nesting."""
 
@@ -168,6 +178,7 @@ class _Compiler:
     _entries: dict[str, list[str]] = attrs.field(factory=dict)
     _places: dict[str, AliasEntry] = attrs.field(factory=dict)
     _programs: dict[str, list[str]] = attrs.field(factory=dict)
+    _resolved: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
 
     def read(self, path: str, text: str) -> None:
         for entry in parse_aliases(text, path=path, errors=self.errors):
@@ -248,6 +259,7 @@ class _Compiler:
 
     def _program(self, entry: AliasEntry, name: str) -> str:
         """Keep a program or file for the xalias directory, and name the address that runs it."""
+        name = name.lower() if self.config.locallowercase else name  # as its address will be
         file_name = "".join(f"+{ord(char):02x}" if char in _ESCAPED else char for char in name)
         if len(file_name.encode()) > _MAX_NAME or "\0" in file_name:
             raise _error(entry, f"{entry.name}: too long a name for a program")
@@ -265,27 +277,42 @@ class _Compiler:
     def _resolve(self, name: str) -> tuple[str, ...]:
         """All members of a name, names among them replaced by theirs, first place kept.
 
-        Depth first with one visit per name: a second visit could add duplicates only.
+        Depth first without recursion.  What a name stands for is kept once it is known for
+        sure, which it is not while a cycle below it leads to a name that is still open.
         """
-        found: dict[str, None] = {}
+        if name in self._resolved:
+            return self._resolved[name]
+        frames = [_Frame(name, iter(self._entries[name]))]
         seen = {name}
-        is_virtual = name.startswith("@")
-        path = [(name, iter(self._entries[name]))]
-        while path:
-            current, members = path[-1]
-            member = next(members, None)
-            if member is None:
-                path.pop()
+        while True:
+            frame = frames[-1]
+            member = next(frame.members, None)
+            if member is not None:
+                self._follow(member, frames, seen)
                 continue
-            key = alias_key(member, self.config)
-            if is_virtual or key not in self._entries or key == current:
-                found[member] = None  # a name that lists itself stays
-            elif key not in seen:
-                seen.add(key)
-                path.append((key, iter(self._entries[key])))
-            elif key == name:
-                self._warn(self._places[name], f"{name} leads back to itself by {current}")
-        return tuple(found)
+            frames.pop()
+            if frame.is_certain or not frames:
+                self._resolved[frame.name] = tuple(frame.found)
+            if not frames:
+                return self._resolved[name]
+            frames[-1].found.update(frame.found)
+            frames[-1].is_certain &= frame.is_certain
+
+    def _follow(self, member: str, frames: list[_Frame], seen: set[str]) -> None:
+        """Take one member in: an address, a name that is known, or one to be opened."""
+        frame = frames[-1]
+        key = member if frame.name.startswith("@") else alias_key(member, self.config)
+        if frame.name.startswith("@") or key not in self._entries or key == frame.name:
+            frame.found[member] = None  # a name that lists itself stays
+        elif key in self._resolved:
+            frame.found.update(dict.fromkeys(self._resolved[key]))
+        elif key not in seen:
+            seen.add(key)
+            frames.append(_Frame(key, iter(self._entries[key])))
+        else:
+            frame.is_certain = False
+            if key == frames[0].name:
+                self._warn(self._places[key], f"{key} leads back to itself by {frame.name}")
 
     def _warn(self, entry: AliasEntry, message: str) -> None:
         self._warnings.append(ConfigWarning(message, path=entry.path, line=entry.line))

@@ -28,7 +28,7 @@ MAX_INSERT = 128
 MAX_LINE = 1023
 """Octets of a whole line."""
 
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), ".")
+_CONTROLS: dict[int, str | None] = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), ".")
 _CONTROLS |= {ord("\n"): "/", ord("\r"): None}
 
 

@@ -95,6 +95,7 @@ def read_esmtpd(files: ControlFiles, name: str) -> EsmtpdSettings:
     if is_msa:
         values |= {"NOADDMSGID": "0", "NOADDDATE": "0", "PORT": "587", "ADDRESS": "0"}
         values |= {"NOADDRREWRITE": "0", "AUTH_REQUIRED": "0", "ESMTPDSTART": "NO"}
+        values |= {"MAXDAEMONS": "40", "MAXPERC": "5", "MAXPERIP": "5"}
         values |= _environment(files, name, _ESMTPD_KEYS)
     return _EnvironmentValues(values, files, name).esmtpd()
 
