@@ -96,6 +96,9 @@ class Dialogue:
             answer = await outcome
         except Exception as error:
             answer = self._failure(event, error)
+        except BaseException:  # cancelled at shutdown
+            self._discard()
+            raise
         self._event = None
         self._settle(event, answer)
 

@@ -151,13 +151,13 @@ class Connection(asyncio.Protocol):
         if outcome is None:
             self._flush()
             return
-        if isinstance(self.engine.pending, DataEnd):
-            self._write()  # storing a message takes its time; the 354 should not wait for it
         self._task = self._loop.create_task(self._drive(outcome))
 
     async def _drive(self, outcome: Awaitable[Answer] | None) -> None:
         try:
             while outcome is not None:
+                if isinstance(self.engine.pending, DataEnd):
+                    self._write()  # storing takes its time; the 354 should not wait for it
                 await self._dialogue.wait(outcome)
                 outcome = self._dialogue.run()
         finally:
