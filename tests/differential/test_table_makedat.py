@@ -91,14 +91,18 @@ def test_both_refuse_a_duplicate_and_leave_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-@pytest.mark.parametrize("name", ["a.rpmsave", "a.rpmnew", "a.dpkg-old"])
-def test_only_ours_stops_at_what_a_package_manager_left(tmp_path: Path, name: str) -> None:
-    """Courier: Debian's makedat compiles such files in; the newest manual refuses them."""
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("a.rpmsave", "1"), ("a.rpmnew", "1"), ("a.dpkg-old", ABSENT)]
+)
+def test_only_ours_stops_at_what_a_package_manager_left(
+    tmp_path: Path, name: str, theirs: str
+) -> None:
+    """Courier: Debian's makedat compiles such files in, or skips them; newer ones refuse them."""
     source = tmp_path / "source"
     source.mkdir()
     (source / name).write_text("k\t1\n")
     assert makedat(source, tmp_path / "theirs.dat")
-    assert fetch(tmp_path / "theirs.dat", [("k", "")]) == ["1"]
+    assert fetch(tmp_path / "theirs.dat", [("k", "")]) == [theirs]
     with pytest.raises(TableSourceError, match=name):
         compile_table(source, tmp_path / "ours.dat")
 
