@@ -182,6 +182,24 @@ def test_a_finished_job_cannot_be_finished_again(
         queue.finish(job, [OK], remove=True)
 
 
+def test_a_removal_asked_for_twice_counts_a_shared_body_down_once(
+    queue: Queue, clock: ManualClock
+) -> None:
+    body = b"shared"
+    queue.submit([Submission(i, ENVELOPE, body) for i in queue.new_ids(2)])
+    job, sibling = queue.lease(2, clock.now())
+
+    first = queue.finish(job, [OK], remove=True)
+    try:
+        second = queue.finish(job, [OK], remove=True).exception()
+    except QueueError as error:  # the first was committed already
+        second = error
+
+    first.result()
+    assert isinstance(second, QueueError)
+    assert sibling.body_bytes() == b"shared"
+
+
 def test_an_outcome_for_nobody_is_refused(queue: Queue, clock: ManualClock, submit: Submit) -> None:
     submit()
 

@@ -16,6 +16,7 @@ When the commit itself fails, every waiter of the batch gets the error.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -97,6 +98,7 @@ class Committer:
         self._staging = 0
         self._is_idle = True
         self._is_closing = False
+        self._pid = os.getpid()  # a fork has no committer thread: its futures would never end
         self._thread = threading.Thread(target=self._run, name="queue-commit", daemon=True)
         self._thread.start()
 
@@ -109,7 +111,7 @@ class Committer:
         with self._changed:
             if was_staged:
                 self._staging -= 1
-            if self._is_closing:
+            if self._is_closing or self._pid != os.getpid():
                 raise QueueStorageError("the queue is closed", path=self._store.path)
             now = time.monotonic()
             if not self._waiting:
@@ -172,37 +174,35 @@ class Committer:
             return 0.0
         return self._urgent + settings.commit_delay - time.monotonic()
 
-    def _commit(self, batch: list[Work]) -> None:
+    def _commit(self, batch: list[Work]) -> bool:
+        """Commit `batch` and resolve its tickets; False when nothing of it was committed."""
         try:
             batch = self._write(batch)
         except QueueStorageError as error:
-            self._make_do(batch, error)
-            return
+            return self._make_do(batch, error)
         except BaseException as error:
             _logger.exception("commit failed unexpectedly")
             self._fail(batch, QueueError(f"commit failed: {type(error).__name__}"))
-            return
+            return False
         self._resolve(batch)
+        return bool(batch)
 
-    def _make_do(self, batch: list[Work], error: QueueStorageError) -> None:
+    def _make_do(self, batch: list[Work], error: QueueStorageError) -> bool:
         """Save the outcomes of a batch for which there was no space."""
         outcomes = [work for work in batch if not work.is_new_mail]
         if not error.is_full or (len(batch) == 1 and outcomes):
             self._fail(batch, error)
-            return
+            return False
         if len(outcomes) < len(batch):
             self._fail([work for work in batch if work.is_new_mail], error)
-            self._retry(outcomes)
-            return
+            return bool(outcomes) and self._commit(outcomes)
         # What one transaction frees the one after the next may use, so that pieces can fit
-        # where the whole does not.
+        # where the whole does not.  When the smallest piece does not fit either, give up.
         middle = len(batch) // 2
-        self._retry(batch[:middle])
-        self._retry(batch[middle:])
-
-    def _retry(self, batch: list[Work]) -> None:
-        if batch:
-            self._commit(batch)
+        if self._commit(batch[:middle]):
+            return self._commit(batch[middle:]) or True
+        self._fail(batch[middle:], error)
+        return False
 
     def _write(self, batch: list[Work]) -> list[Work]:
         """Write what can be written of `batch`, which is returned; the rest gets its error."""

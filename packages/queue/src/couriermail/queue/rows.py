@@ -171,13 +171,18 @@ def current_due(transaction: lmdb.Transaction, db: Databases, number: int) -> in
 def remove_message(
     transaction: lmdb.Transaction, db: Databases, number: int, body: BodyRef
 ) -> int | None:
-    """Delete a message everywhere; the number of the body file to unlink after the commit."""
+    """Delete a message everywhere; the number of the body file to unlink after the commit.
+
+    Raises:
+        KeyError: it is gone already; its body must not be counted down twice.
+    """
     key = number_key(number)
     due = current_due(transaction, db, number)
     if due is not None:
         transaction.delete(due_key(due, number), db=db.due)
     transaction.delete(key, db=db.state)
-    transaction.delete(key, db=db.msg)
+    if not transaction.delete(key, db=db.msg):
+        raise KeyError(number)
     return None if body.kind == INLINE else drop_body(transaction, db, body.id)
 
 
@@ -206,6 +211,10 @@ def quarantine(transaction: lmdb.Transaction, db: Databases, number: int, reason
     key = number_key(number)
     message = transaction.get(key, db=db.msg)
     state = transaction.get(key, db=db.state)
+    for due in _due_entries(transaction, db, number):
+        transaction.delete(due, db=db.due)
+    if message is None and state is None:
+        return  # it was removed meanwhile, or never was more than a due entry
     words = reason.encode("utf-8", "replace")
     head = QUARANTINE.pack(
         VERSION,
@@ -217,8 +226,6 @@ def quarantine(transaction: lmdb.Transaction, db: Databases, number: int, reason
     transaction.put(key, row, db=db.bad)
     transaction.delete(key, db=db.msg)
     transaction.delete(key, db=db.state)
-    for due in _due_entries(transaction, db, number):
-        transaction.delete(due, db=db.due)
 
 
 def read_quarantine(number: int, row: bytes | memoryview) -> Quarantined:

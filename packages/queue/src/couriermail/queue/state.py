@@ -124,7 +124,16 @@ class StoredState:
 
     def copy(self) -> StoredState:
         """A copy that may be changed."""
-        return attrs.evolve(self, recipients=dict(self.recipients), log=list(self.log))
+        return StoredState(
+            self.next,
+            self.rounds,
+            self.errors,
+            self.warned,
+            self.held,
+            self.cancelled,
+            dict(self.recipients),
+            list(self.log),
+        )
 
     def states(self, recipients: tuple[Recipient, ...]) -> tuple[RecipientState, ...]:
         """The public form, in recipient order."""

@@ -151,12 +151,10 @@ class FinishWork(Work):
 
     def apply(self, transaction: lmdb.Transaction) -> None:
         """Write it."""
-        db = self._store.db
-        job = self._job
         if self._new is not None:
             self._new.apply(transaction)
         if self._prepared is None:
-            self._orphan = remove_message(transaction, db, job.number, job.body)
+            self._orphan = self._remove(transaction)
         else:
             self._result = self._write_state(transaction, self._prepared)
         reach("queue.finish-before-commit")
@@ -172,6 +170,13 @@ class FinishWork(Work):
             self._new.committed()
         if self._orphan is not None:
             self._bodies.remove(self._orphan)
+
+    def _remove(self, transaction: lmdb.Transaction) -> int | None:
+        job = self._job
+        try:
+            return remove_message(transaction, self._store.db, job.number, job.body)
+        except KeyError:
+            raise MessageNotFoundError(f"{job.id} is not queued") from None
 
     def _write_state(
         self, transaction: lmdb.Transaction, prepared: tuple[StoredState, bytes]
