@@ -15,8 +15,8 @@ __all__ = ["app"]
 EXAMPLES = """
 Exit codes: 0 done, 1 failed, 2 the sharable maildir is listed already.
 
+\b
 Examples:
-
   maildirmake Maildir                        a new maildir
   maildirmake -f Sent.2026 Maildir           a folder below Sent
   maildirmake -q 10000000S,1000C Maildir     ten megabytes, a thousand messages
