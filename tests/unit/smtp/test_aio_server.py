@@ -626,6 +626,26 @@ def test_a_failed_handshake_frees_the_connection(certificate: Path) -> None:
     run(story)
 
 
+@pytest.mark.parametrize("how", ["the client leaves", "the server stops"])
+def test_an_unfinished_handshake_is_forgotten(certificate: Path, how: str) -> None:
+    async def story() -> None:
+        server_context, _ = contexts(certificate)
+        handler = Recorder()
+        async with serve(handler, port=0, tls=server_context) as server:
+            client = await connect(server)
+            assert (await client.ask(b"STARTTLS\r\n")).startswith("220 2.0.0")
+            if how == "the client leaves":
+                await client.close()
+                await until(lambda: not server.connection_count)
+            else:
+                await server.close(grace=0.01)
+                await client.close()
+            assert server.connection_count == 0
+            assert handler.log == ["connect", "disconnect"]
+
+    run(story)
+
+
 def test_no_secret_and_no_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     config = ServerConfig(auth_in_clear=True)

@@ -162,17 +162,17 @@ class ServerEngine:
             EngineUseError: nothing is pending, the end of a message was given no answer, or
                 success was claimed for AUTH without `accept_auth`.
         """
-        event = self._take_pending()
-        if reply is None:
-            reply = _DEFAULT_REPLIES.get(type(event))
-            if reply is None and not isinstance(event, events.Connected | events.Helo):
-                self._pending = event
-                raise EngineUseError(f"{type(event).__name__} needs an explicit reply")
-        if isinstance(event, events.DataEnd) and reply is not None:
+        event = self._pending
+        if event is None:
+            raise EngineUseError("no event waits for a reply")
+        reply = reply or self._default_reply(event)
+        self._pending = None
+        if isinstance(event, events.DataEnd):
             self._answer_message([reply] * self._reply_count())
-        elif reply is not None and reply.code in (221, 421):
-            self._close_by_reply(reply)
-        elif reply is not None and reply.code >= 400:
+        elif reply.code in (221, 421):
+            self._send(reply)
+            self.close(None, "reply")
+        elif reply.code >= 400:
             self._settle_refusal(event, reply)
         else:
             self._settle_success(event, reply)
@@ -448,16 +448,22 @@ class ServerEngine:
 
     # Answers
 
-    def _take_pending(self) -> events.Event:
-        event, self._pending = self._pending, None
-        if event is None:
-            raise EngineUseError("no event waits for a reply")
-        return event
-
-    def _settle_success(self, event: events.Event, reply: Reply | None) -> None:
+    def _default_reply(self, event: events.Event) -> Reply:
         match event:
             case events.Connected():
-                self._send_plain(reply or Reply(220, self._banner()))
+                name = "LMTP" if self.session.lmtp else "ESMTP"
+                return Reply(220, self.config.banner or f"{self.config.hostname} {name}")
+            case events.Helo():
+                return Reply(250, self.config.hostname)
+        reply = _DEFAULT_REPLIES.get(type(event))
+        if reply is None:
+            raise EngineUseError(f"{type(event).__name__} needs an explicit reply")
+        return reply
+
+    def _settle_success(self, event: events.Event, reply: Reply) -> None:
+        match event:
+            case events.Connected():
+                self._send_plain(reply)
             case events.Helo():
                 self._accept_helo(event, reply)
             case events.DataStart():
@@ -465,8 +471,8 @@ class ServerEngine:
             case events.StartTls() if len(self._buffer):  # RFC 3207 6: the first barrier
                 return self.close(replies.TLS_INJECTION, "protocol")
             case events.Auth() | events.AuthResponse():
-                return self._settle_auth(event, reply or replies.AUTH_OK)
-            case _ if reply is not None:
+                return self._settle_auth(event, reply)
+            case _:
                 self._settle_transaction(event, reply)
         self._phase = AFTER_SUCCESS.get(type(event), self._phase)
         return None
@@ -500,11 +506,11 @@ class ServerEngine:
                 return self._guard_refused_data()
         return self._refuse(reply)
 
-    def _accept_helo(self, event: events.Helo, reply: Reply | None) -> None:
+    def _accept_helo(self, event: events.Helo, reply: Reply) -> None:
         self._end_transaction(event.verb)  # RFC 5321 4.1.4: EHLO acts as RSET
         self.session.helo = event.name
         self.session.esmtp = event.verb != "HELO"
-        lines = [reply.text if reply else self.config.hostname]
+        lines = [reply.text]
         if self.session.esmtp:
             lines += capabilities(self.config, is_tls=self.session.tls is not None)
         self._send_plain(Reply(250, "\n".join(lines)))
@@ -530,16 +536,6 @@ class ServerEngine:
         self._incoming = None
         if self._phase is not Phase.START:
             self._phase = Phase.READY
-
-    def _banner(self) -> str:
-        return (
-            self.config.banner
-            or f"{self.config.hostname} {'LMTP' if self.session.lmtp else 'ESMTP'}"
-        )
-
-    def _close_by_reply(self, reply: Reply) -> None:
-        self._send(reply)
-        self.close(None, "reply")
 
     def _refuse(self, reply: Reply) -> None:
         self._send(reply)

@@ -140,11 +140,15 @@ class Connection(asyncio.Protocol):
         logger.debug("connection from %s lost: %s", self.engine.session.peer, exc)
         self.engine.close(None, "eof")
         if self._task is None:
-            self._advance()  # discard and disconnect hooks
-        if self._task is None:
-            self._on_lost(self)
+            self._say_goodbye()
 
     # The dialogue
+
+    def _say_goodbye(self) -> None:
+        """The transport is gone and no task is left: the last hooks, then the server."""
+        self._advance()
+        if self._task is None:
+            self._on_lost(self)
 
     def _advance(self) -> None:
         outcome = self._dialogue.run()
@@ -220,7 +224,7 @@ class Connection(asyncio.Protocol):
     async def _start_tls(self) -> None:
         transport, context = self._transport, self._settings.tls
         if transport is None or context is None:
-            return None
+            return
         self._early = []
         try:
             upgraded = await self._loop.start_tls(
@@ -230,22 +234,24 @@ class Connection(asyncio.Protocol):
                 server_side=True,
                 ssl_handshake_timeout=self._settings.timeouts.greeting,
             )
-        except OSError as error:  # ssl.SSLError and ConnectionError are OSErrors
+        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError is an OSError
             logger.info("TLS handshake with %s failed: %s", self.engine.session.peer, error)
             upgraded = None
         finally:
             self._task = None
             early, self._early = self._early or [], None
-        if upgraded is None:
-            transport.abort()
-            return self.connection_lost(None)
-        self._tls_started(upgraded, early)
-        return None
+        if self._transport is None:  # lost meanwhile, and nobody was told
+            self._say_goodbye()
+        elif upgraded is None:
+            transport.abort()  # in a failed handshake asyncio does not tell us that it is lost
+            self.connection_lost(None)
+        else:
+            self._tls_started(upgraded, early)
 
     def _tls_started(self, transport: asyncio.Transport, early: list[bytes]) -> None:
         tls = _tls_info(transport, is_implicit=False)
-        if self._transport is None or tls is None:
-            return
+        if tls is None:
+            raise TypeError("the transport has no TLS")
         self._transport = transport
         self._is_read_paused = False
         self._active = self._loop.time()
