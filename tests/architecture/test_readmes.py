@@ -13,8 +13,12 @@ from tests.architecture.workspace import ROOT, with_code
 READMES = [ROOT / "README.md", *(found.folder / "README.md" for found in with_code())]
 EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-# Examples that need nothing but the files below are run, not only read.
-SELF_CONTAINED = ("table", "auth", "fax")
+# Examples that need nothing but a userdb are run, not only read: what then holds.
+SELF_CONTAINED = {
+    "table": "len(find_first(Table.open('relays.dat'), domain_keys(b'a.org')).value) == 7",
+    "auth": "account.uid == 1001",
+    "fax": "page.rows == tuple(rows) and page.is_complete",
+}
 USERDB = "john@example.com\tuid=1001|gid=1001|home=/home/john\n"
 
 
@@ -44,4 +48,6 @@ def test_the_first_example_runs(room: str, tmp_path: Path, monkeypatch: pytest.M
     userdb.write_text(USERDB)
     userdb.chmod(0o600)
     first, *_ = examples_of(ROOT / "packages" / room / "README.md")
-    exec(compile(first, f"README of {room}", "exec"), {})
+    namespace: dict[str, object] = {}
+    exec(compile(first, f"README of {room}", "exec"), namespace)
+    assert eval(SELF_CONTAINED[room], namespace)

@@ -6,6 +6,7 @@ import ipaddress
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,16 +31,13 @@ def test_a_table_is_the_mapping_it_was_built_from(pairs: dict[bytes, bytes]) -> 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=20_000))
-def test_any_file_is_a_table_or_a_table_error(content: bytes) -> None:
+def test_any_other_file_is_a_table_error(content: bytes) -> None:
     """A file that is not ours: clear error, not a crash."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "x.dat"
         path.write_bytes(content)
-        try:
-            Table.open(path).close()
-        except TableError:
-            return
-        raise AssertionError("random bytes were taken for a table")
+        with pytest.raises(TableError):
+            Table.open(path)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 5000), st.integers(-2, 5002))
