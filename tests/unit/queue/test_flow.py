@@ -374,6 +374,20 @@ def test_an_oversized_envelope_is_refused(tmp_path: Path) -> None:
             queue.submit(Submission(queue.new_id(), envelope, b"x"))
 
 
+def test_oversized_notes_are_refused_and_the_lease_goes_on(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    with Queue.open(tmp_path / "q", settings=QueueSettings(max_record=300), clock=clock) as queue:
+        queue.submit(Submission(queue.new_id(), ENVELOPE, b"x"))
+        job = lease_one(queue, clock)
+        talkative = Outcome(index=0, kind="deferral", note="n" * 400)
+
+        with pytest.raises(RecordTooLargeError):
+            queue.finish(job, [talkative], next_due=clock.now()).result()
+
+        queue.finish(job, [OK], remove=True).result()
+
+
 def test_a_ticket_cannot_be_cancelled(queue: Queue) -> None:
     future = queue.submit_soon(Submission(queue.new_id(), ENVELOPE, b"x"))
 

@@ -6,7 +6,8 @@ to `bodies/NN/<number>` and its directory synced (spec mta 8.3).  The writer kee
 exclusive `flock` on its file until the commit, so that recovery can tell a file whose owner
 died from one that is about to be committed, in whichever process.
 
-Fault points: `queue.body-written`, `queue.body-before-rename`, `queue.body-after-rename`.
+Fault points: `queue.body-write`, `queue.body-written`, `queue.body-before-rename`,
+`queue.body-after-rename`.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ class BodyWriter:
             name = f"{os.getpid()}.{os.urandom(8).hex()}"
             self._path = os.path.join(self._store.temporary, name)
             self._descriptor = create_exclusive(self._path, FILE_MODE)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # recovery tries it for a moment
         except OSError as error:
             raise disk_error(error, "cannot create", self._path) from error
         chunks, self._chunks = self._chunks, []

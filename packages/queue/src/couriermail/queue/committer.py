@@ -180,6 +180,9 @@ class Committer:
             batch = self._write(batch)
         except QueueStorageError as error:
             return self._make_do(batch, error)
+        except QueueError as error:
+            self._fail(batch, error)
+            return False
         except BaseException as error:
             _logger.exception("commit failed unexpectedly")
             self._fail(batch, QueueError(f"commit failed: {type(error).__name__}"))

@@ -23,6 +23,7 @@ from couriermail.queue.errors import (
     CorruptMessageError,
     QueueError,
     QueueStorageError,
+    RecordTooLargeError,
     disk_error,
 )
 from couriermail.queue.leases import LeaseBook, SchedulerLock
@@ -53,6 +54,7 @@ __all__ = ["Queue"]
 DEFAULTS = QueueSettings()
 SYNC_THREADS = 8  # body files synced at the same time for `submit_soon`
 FLUSH_CHUNK = 1000  # messages changed per transaction, so that others get their turn
+READER_CHECK = 60.0  # seconds (spec mta 8.5)
 CLOCK_JUMP = 3600.0  # seconds backwards that count as a jump (spec mta 8.8)
 
 
@@ -75,6 +77,7 @@ class Queue:
         self._syncers: ThreadPoolExecutor | None = None
         self._once = threading.Lock()
         self._last_lease = 0.0
+        self._readers_checked = clock.monotonic()
 
     @classmethod
     def open(
@@ -222,6 +225,7 @@ class Queue:
         if now < self._last_lease - CLOCK_JUMP:
             self._pull_in(now)
         self._last_lease = now
+        self._check_readers()
         excluded = {parse_number(queue_id) or 0 for queue_id in exclude} if exclude else ()
         return self._leases.lease(limit, now, excluded)
 
@@ -382,6 +386,13 @@ class Queue:
 
     # Behind the scenes
 
+    def _check_readers(self) -> None:
+        """Free the slots of readers that died; they would pin freed pages for ever."""
+        now = self._clock.monotonic()
+        if now - self._readers_checked >= READER_CHECK:
+            self._readers_checked = now
+            self._store.check_readers()
+
     def _announce(self) -> None:
         self._trigger.notify()
 
@@ -452,13 +463,14 @@ class Queue:
             raise QueueError(f"{job.id}: removal would lose unfinished recipients")
         try:
             submit, files = self._stager.prepare(new) if new else (None, [])
+            prepared = None if remove else (state, self._encode(state))
         except QueueError as error:
             return _failed(error)
         work = FinishWork(
             self._store,
             job,
             change,
-            prepared=None if remove else (state, encode_state(state)),
+            prepared=prepared,
             new=submit,
             ends_lease=ends_lease or remove or change.next_due is not None,
             leases=self._leases,
@@ -469,6 +481,14 @@ class Queue:
         except QueueError as error:
             return _failed(error)
         return work.ticket
+
+    def _encode(self, state: StoredState) -> bytes:
+        record = encode_state(state)
+        if len(record) > self._settings.max_record:
+            raise RecordTooLargeError(
+                "notes too large", limit="max_record", maximum=self._settings.max_record
+            )
+        return record
 
     def _change_one(self, queue_id: QueueId, change: Callable[[StoredState], None]) -> None:
         self._change_many([find_number(self._store, queue_id)], change)

@@ -276,7 +276,10 @@ class Store:
         self._reopen()
 
     def _reopen(self) -> None:
-        """Open the environment anew and prove by a synced write that it works (D6)."""
+        """Open the environment anew and prove by a synced write that it works (D6).
+
+        Fault point: `queue.verify`.
+        """
         self._failed_at = self._clock.monotonic()
         self._await_readers()
         self._environment.close()
