@@ -65,6 +65,20 @@ Start = Callable[..., Courierlocal]
 
 
 @pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """As root: a directory that other uids reach.
+
+    pytest makes the directories above its own ones private again whenever a run starts.
+    """
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="couriermail-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts courierlocal processes; with `uid=` as another user, with `faults=` planned."""
     running: list[Courierlocal] = []
@@ -99,19 +113,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         running.append(process)
         return process
 
-    open_to_others(tmp_path)
     yield run
     for process in running:
         if process.pid:
             process.stop()
-
-
-def open_to_others(path: Path) -> None:
-    """Let other uids reach the homes in `path`; pytest makes its directories private."""
-    top = Path(tempfile.gettempdir())
-    for directory in (path, *path.parents):
-        if directory.is_relative_to(top) and directory != top and os.geteuid() == 0:
-            directory.chmod(0o755)
 
 
 def make_home(path: Path, uid: int) -> Path:

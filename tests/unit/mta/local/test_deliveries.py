@@ -365,6 +365,19 @@ def test_a_fifo_as_instruction_file_holds_up_nothing(account: Account) -> None:
     assert account.deliver().lines == ("Unable to read .courier file.",)
 
 
+def test_a_directory_as_instruction_file_defers_and_leaks_nothing(account: Account) -> None:
+    (account.home / ".courier").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert account.deliver().lines == ("Unable to read .courier file.",)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_huge_instruction_file_defers(account: Account) -> None:
+    assert account.deliver("#" * (1024 * 1024 + 1)).lines == (".courier file is too large.",)
+    assert account.deliver("#" * (1024 * 1024)).lines == DELIVERED
+
+
 def test_a_missing_home_defers(account: Account) -> None:
     assert account.deliver(home=str(account.home / "no")).lines == (
         "Unable to change to home directory.",

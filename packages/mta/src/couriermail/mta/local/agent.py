@@ -22,6 +22,7 @@ import attrs
 
 from couriermail.mta.local.batch import deliver_batch
 from couriermail.mta.local.errors import AgentProtocolError
+from couriermail.mta.local.recipes import RecipeCache
 from couriermail.mta.local.wire import (
     MAX_BATCH,
     MAX_BATCH_BYTES,
@@ -89,6 +90,7 @@ class _Agent:
     _reader: RecordReader = attrs.field(factory=RecordReader, init=False)
     _records: list[Record] = attrs.field(factory=list, init=False)
     _descriptors: list[int] = attrs.field(factory=list, init=False)
+    _recipes: RecipeCache = attrs.field(factory=RecipeCache, init=False)
     _is_idle: bool = attrs.field(default=False, init=False)
     _is_ending: bool = attrs.field(default=False, init=False)
 
@@ -117,7 +119,11 @@ class _Agent:
             self.connection.settimeout(None)
             try:
                 deliver_batch(
-                    jobs, self.settings, self._send_result, lifeline=self.connection.fileno()
+                    jobs,
+                    self.settings,
+                    self._send_result,
+                    lifeline=self.connection.fileno(),
+                    recipes=self._recipes,
                 )
             finally:
                 _close_bodies(jobs)

@@ -20,6 +20,7 @@ import attrs
 from couriermail.core.faults import reach
 from couriermail.mta.local.delivery import INTERRUPTED, UNFORESEEN, Delivery, Slow
 from couriermail.mta.local.mailboxes import MailboxDelivery, StoreFailure, store_in_maildirs
+from couriermail.mta.local.recipes import RecipeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def deliver_batch(
     report: Callable[[LocalResult], None],
     *,
     lifeline: int | None = None,
+    recipes: RecipeCache | None = None,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Deliver every job as the process's own user.
@@ -48,13 +50,15 @@ def deliver_batch(
         report: gets each result once, when the mail it speaks of is durable.
         lifeline: a descriptor that becomes readable when nobody waits for results any more:
             a running command is ended, and what was not begun is deferred.
+        recipes: compiled recipes, kept from batch to batch.
         now: the clock for `From ` lines.
 
     Raises:
         Exception: only what `report` raises.
     """
     batch = _Batch(report, lifeline)
-    batch.run([Delivery(job, settings, now(), lifeline) for job in jobs])
+    known = RecipeCache() if recipes is None else recipes
+    batch.run([Delivery(job, settings, now(), lifeline, known) for job in jobs])
 
 
 @attrs.define

@@ -3,29 +3,25 @@
 A command gets its own process group, the message as standard input and exactly the
 environment it is given.  What it writes on standard error is kept up to a limit and read to
 the end, so that a talkative command does not block; a background child that keeps the pipe
-open does not keep the delivery waiting.  Time is a deadline on one poll, never a sleep: at
-the deadline the group gets SIGTERM, some seconds later SIGKILL (spec mta.md 11.5, 11.9).
+open does not keep the delivery waiting (spec mta.md 11.5).  `watch` looks after its time.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import select
 import signal
 import subprocess
-import time
 from typing import Literal
 
 import attrs
 
+from couriermail.mta.local.watch import ERROR_BYTES, Capture, Watch
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import IO
 
 __all__ = [
-    "ERROR_BYTES",
     "EX_OSERR",
     "OUTPUT_BYTES",
     "CommandResult",
@@ -34,13 +30,8 @@ __all__ = [
     "judge",
 ]
 
-_log = logging.getLogger("couriermail.mta.local")
-
-ERROR_BYTES = 4095  # of standard error kept for the log and the report (spec mta.md 11.5)
 OUTPUT_BYTES = 8191  # of generated instructions; a longer output is an error (spec mta.md 11.5)
 EX_OSERR = 71  # sysexits: the system, not the command, is to blame; temporary
-_READ_BYTES = 65536
-_DRAIN_READS = 16  # pipes hold 64 KB by default, 1 MB at most: enough for what is already there
 
 Verdict = Literal["continue", "stop", "failure", "untracked", "deferral"]
 
@@ -132,130 +123,44 @@ class CommandRunner:
             process_group=0,
         )
         captures = _captures(process, wants_output=wants_output)
-        watch = _Watch(process, captures, self.deadline, self.kill_after)
-        watch.wait(self.lifeline)
+        result = self.watch(process.pid, captures)
+        process.returncode = result.status  # reaped: Popen need not look for it
+        return result if wants_output else attrs.evolve(result, output=b"")
+
+    def watch(self, pid: int, captures: list[Capture]) -> CommandResult:
+        """Wait for a child that leads its own process group, and reap it.
+
+        Args:
+            pid: the child.
+            captures: the pipes to read from it: first standard output, last standard error.
+
+        Raises:
+            OSError: it cannot be watched, and was killed.
+        """
+        watch = Watch(pid, captures, self.deadline, self.kill_after)
+        try:
+            watch.wait(self.lifeline)
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            _, status = os.waitpid(pid, 0)
         return CommandResult(
-            status=process.wait(),
+            status=os.waitstatus_to_exitcode(status),
+            output=bytes(captures[0].kept),
             error=bytes(captures[-1].kept),
-            output=bytes(captures[0].kept) if wants_output else b"",
             has_overflowed=captures[0].has_overflowed,
             has_timed_out=watch.is_stuck and not watch.is_interrupted,
             is_interrupted=watch.is_interrupted,
         )
 
 
-def _captures(process: subprocess.Popen[bytes], *, wants_output: bool) -> list[_Capture]:
+def _captures(process: subprocess.Popen[bytes], *, wants_output: bool) -> list[Capture]:
     """The pipes to read: standard output if wanted, and last the one with standard error."""
     captures = []
     if process.stdout is not None:
         limit = OUTPUT_BYTES if wants_output else ERROR_BYTES
-        captures.append(_Capture(process.stdout, limit, is_bounded=wants_output))
+        captures.append(Capture(process.stdout, limit, is_bounded=wants_output))
     if process.stderr is not None:
-        captures.append(_Capture(process.stderr, ERROR_BYTES))
+        captures.append(Capture(process.stderr, ERROR_BYTES))
     return captures
-
-
-@attrs.define
-class _Capture:
-    """Reads one pipe, keeps its beginning, and throws the rest away or refuses it."""
-
-    pipe: IO[bytes]
-    limit: int
-    is_bounded: bool = attrs.field(default=False, kw_only=True)
-    kept: bytearray = attrs.field(factory=bytearray, init=False)
-    has_overflowed: bool = attrs.field(default=False, init=False)
-
-    def read(self) -> bool:
-        """Take what is there; False when the pipe has ended or needs no more reading."""
-        try:
-            data = os.read(self.pipe.fileno(), _READ_BYTES)
-        except BlockingIOError:
-            return True
-        room = self.limit - len(self.kept)
-        self.kept += data[:room]
-        self.has_overflowed = self.is_bounded and len(data) > room
-        return bool(data) and not self.has_overflowed  # closing gives the writer SIGPIPE
-
-
-@attrs.define
-class _Watch:
-    """Waits for a process and its pipes until it ends or its time is over."""
-
-    process: subprocess.Popen[bytes]
-    captures: list[_Capture]
-    deadline: float
-    kill_after: float
-    is_stuck: bool = attrs.field(default=False, init=False)
-    is_interrupted: bool = attrs.field(default=False, init=False)
-    _open: dict[int, _Capture] = attrs.field(factory=dict, init=False)
-    _poll: select.poll = attrs.field(factory=select.poll, init=False)
-
-    def wait(self, lifeline: int | None) -> None:
-        """Until the process has ended; all pipes are closed then."""
-        pidfd = os.pidfd_open(self.process.pid)
-        try:
-            self._poll.register(pidfd, select.POLLIN)
-            if lifeline is not None:
-                self._poll.register(lifeline, select.POLLIN)
-            for capture in self.captures:
-                self._watch(capture)
-            self._watch_to_end(pidfd, lifeline)
-            self._drain()
-        finally:
-            os.close(pidfd)
-            for capture in self.captures:
-                capture.pipe.close()
-
-    def _watch(self, capture: _Capture) -> None:
-        descriptor = capture.pipe.fileno()
-        os.set_blocking(descriptor, False)
-        self._open[descriptor] = capture
-        self._poll.register(descriptor, select.POLLIN)
-
-    def _watch_to_end(self, pidfd: int, lifeline: int | None) -> None:
-        next_time = self.deadline
-        while pidfd not in (ready := self._ready(next_time)):
-            for descriptor in ready & self._open.keys():
-                self._read(descriptor)
-            if lifeline in ready:
-                self._poll.unregister(lifeline)
-                self.is_interrupted = True
-                next_time = time.monotonic()
-            if time.monotonic() >= next_time:
-                self._signal(signal.SIGKILL if self.is_stuck else signal.SIGTERM)
-                self.is_stuck = True
-                next_time = time.monotonic() + self.kill_after
-        if self.is_stuck:  # those of the group that ignored SIGTERM; the leader is unreaped yet
-            self._signal_group(signal.SIGKILL)
-
-    def _ready(self, until: float) -> set[int]:
-        left = max(0.0, until - time.monotonic())
-        return {descriptor for descriptor, _ in self._poll.poll(left * 1000)}
-
-    def _read(self, descriptor: int) -> None:
-        capture = self._open[descriptor]
-        if not capture.read():
-            self._poll.unregister(descriptor)
-            del self._open[descriptor]
-            capture.pipe.close()
-
-    def _drain(self) -> None:
-        """Take what the command left in its pipes, without waiting for its children."""
-        for _ in range(_DRAIN_READS):
-            readable = self._ready(0.0) & self._open.keys()
-            if not readable:
-                return
-            for descriptor in readable:
-                self._read(descriptor)
-
-    def _signal(self, number: signal.Signals) -> None:
-        _log.error(
-            "Error: stuck delivery, PID %d, sending signal %d", self.process.pid, int(number)
-        )
-        self._signal_group(number)
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):  # gone, or it became someone else
-            pass

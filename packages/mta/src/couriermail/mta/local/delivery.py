@@ -21,10 +21,16 @@ import time
 import attrs
 
 from couriermail.core.faults import reach
+from couriermail.filter import BytesMessage
 from couriermail.mta.local.body import MessageBody, has_visited
-from couriermail.mta.local.commands import ERROR_BYTES, EX_OSERR, CommandResult, CommandRunner
+from couriermail.mta.local.commands import EX_OSERR, CommandResult, CommandRunner
 from couriermail.mta.local.dotfile import DotText, Refusal, read_dot_file
-from couriermail.mta.local.environment import Lines, ace_address, command_environment
+from couriermail.mta.local.environment import (
+    Lines,
+    ace_address,
+    command_environment,
+    filter_variables,
+)
 from couriermail.mta.local.instructions import (
     Command,
     Dynamic,
@@ -40,20 +46,25 @@ from couriermail.mta.local.mailboxes import (
     is_maildir_name,
     store_in_mbox,
 )
+from couriermail.mta.local.mailfilter import FilterJob, plan, run_in_child
+from couriermail.mta.local.recipes import RecipeCache, check_filter_home
 from couriermail.mta.local.values import MESSAGE_DELIVERED, LocalResult
+from couriermail.mta.local.watch import ERROR_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
     from typing import TypeAlias
 
     from couriermail.mta.local.instructions import Instruction
+    from couriermail.mta.local.mailfilter import PlannedCopy
     from couriermail.mta.local.values import AgentSettings, LocalJob
 
 __all__ = ["INTERRUPTED", "MAX_DYNAMIC_LEVEL", "SLOW", "UNFORESEEN", "Delivery", "Slow"]
 
 _log = logging.getLogger("couriermail.mta.local")
 
+MAILFILTER = ".mailfilter"
 MAX_DYNAMIC_LEVEL = 3  # the fourth nested `||` fails (spec mta.md 11.5)
 UNFORESEEN = "Temporary failure in local delivery."  # says nothing about what it was
 INTERRUPTED = "Local delivery was interrupted."
@@ -84,12 +95,14 @@ class Delivery:
         settings: how.
         now: seconds since the epoch, for the `From ` line.
         lifeline: see `CommandRunner`.
+        recipes: compiled recipes of earlier deliveries.
     """
 
     job: LocalJob
     settings: AgentSettings
     now: float
     lifeline: int | None = None
+    recipes: RecipeCache = attrs.field(factory=RecipeCache)
     _body: MessageBody = attrs.field(init=False)
     _lines: Lines = attrs.field(init=False)
     _ledger: Ledger = attrs.field(factory=Ledger, init=False)
@@ -157,6 +170,8 @@ class Delivery:
         if isinstance(item, Forward):
             self._forwards += item.addresses
             return True
+        if isinstance(item, Command) and self._is_maildrop(item.text):
+            return (yield from self._filter(nested_digest(digest, number, "")))
         yield SLOW
         if isinstance(item, Command):
             return self._judge(self._execute(item.text))
@@ -165,7 +180,7 @@ class Delivery:
     def _store(self, item: Mailbox, digest: str, number: int) -> Steps:
         if self._ledger.is_done(digest, number):
             return True
-        delivery = self._mailbox_delivery(item.name)
+        delivery = self._mailbox_delivery(item.name, self.job.quota)
         if is_maildir_name(delivery.path, must_be_maildir=item.must_be_maildir):
             failure = yield delivery
         else:
@@ -178,14 +193,75 @@ class Delivery:
         self._ledger.record(digest, number)
         return True
 
-    def _mailbox_delivery(self, name: str) -> MailboxDelivery:
+    def _is_maildrop(self, text: str) -> bool:
+        return text.strip() in {"maildrop", self.settings.maildrop_command}
+
+    def _filter(self, digest: str) -> Steps:
+        """The user's `.mailfilter`, or what `maildrop` does without one (spec filter.md 4.12)."""
+        job = self._filter_job()
+        if isinstance(job, Refusal):
+            return job
+        planned = plan(job)
+        if planned is not None and self._are_maildirs(planned.copies):
+            ending = yield from self._store_copies(planned.copies, digest)
+            return ending if isinstance(ending, Refusal) else self._judge_status(planned.status)
+        yield SLOW
+        return self._judge(self._run_child(lambda: run_in_child(job, self._command_runner())))
+
+    def _filter_job(self) -> FilterJob | Refusal:
+        refusal = check_filter_home(self.job.home, os.geteuid())
+        if refusal is not None:
+            return refusal
+        recipes = []
+        own = os.path.join(self.job.home, MAILFILTER)
+        for path, owner in ((self.settings.maildroprc, None), (own, os.geteuid())):
+            found = self.recipes.load(path, name=os.path.basename(path), owner=owner)
+            if isinstance(found, Refusal):
+                return found
+            if found is not None:
+                recipes.append(found)
+        imports = self._command_runner().environment
+        return FilterJob(
+            recipes=recipes,
+            message=BytesMessage(self._body.view, prefix=self._lines.header),
+            variables=filter_variables(self.job, self.settings, imports),
+            imports=imports,
+            sender=self.job.sender,
+            home=self.job.home,
+        )
+
+    def _are_maildirs(self, copies: Sequence[PlannedCopy]) -> bool:
+        """True when every copy goes to a maildir that is there, or that may be made."""
+        for copy in copies:
+            path = os.path.join(self.job.home, copy.name)
+            is_there = os.path.isdir(os.path.join(path, "new"))
+            is_wanted = self._may_create() and is_maildir_name(path, must_be_maildir=False)
+            if not (is_there or is_wanted):
+                return False
+        return True
+
+    def _may_create(self) -> bool:
+        return self.settings.create_maildir and self._dot.is_default
+
+    def _store_copies(self, copies: Sequence[PlannedCopy], digest: str) -> Steps:
+        for number, copy in enumerate(copies):
+            place = nested_digest(digest, number, copy.name)  # a recipe may decide otherwise later
+            if self._ledger.is_done(place, number):
+                continue
+            failure = yield self._mailbox_delivery(copy.name, copy.quota)
+            if failure is not None:
+                return Refusal("deferral", failure.text, failure.enhanced)
+            self._ledger.record(place, number)
+        return True
+
+    def _mailbox_delivery(self, name: str, quota: str) -> MailboxDelivery:
         return MailboxDelivery(
             name=name,
             path=os.path.join(self.job.home, name),
             header=self._lines.header,
             message=self._body.view,
-            quota=self.job.quota,
-            may_create=self.settings.create_maildir and self._dot.is_default,
+            quota=quota,
+            may_create=self._may_create(),
         )
 
     def _generate(self, item: Dynamic, digest: str, number: int, level: int) -> Steps:
@@ -203,9 +279,15 @@ class Delivery:
         return ending if inner is True else inner
 
     def _execute(self, text: str, *, wants_output: bool = False) -> CommandResult:
-        try:
+        def run() -> CommandResult:
             with self._body.as_file() as message:
-                result = self._command_runner().run(text, message, wants_output=wants_output)
+                return self._command_runner().run(text, message, wants_output=wants_output)
+
+        return self._run_child(run)
+
+    def _run_child(self, run: Callable[[], CommandResult]) -> CommandResult:
+        try:
+            result = run()
         except OSError as error:  # no shell, no processes left, a home that was closed meanwhile
             _log.error("delivery %d: cannot run a command: %s", self.job.key, error.strerror)
             result = CommandResult(status=EX_OSERR, error=b"Unable to run the command.\n")
@@ -236,6 +318,9 @@ class Delivery:
         self._note_room -= len(kept)
         lines = kept.decode("utf-8", "replace").split("\n")
         self._notes += [line.rstrip("\r") for line in lines if line.strip()]
+
+    def _judge_status(self, status: int) -> Refusal | bool:
+        return self._judge(CommandResult(status=status & 0xFF, error=b""))
 
     def _judge(self, result: CommandResult) -> Refusal | bool:
         match result.verdict:

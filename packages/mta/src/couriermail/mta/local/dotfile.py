@@ -8,6 +8,7 @@ import stat
 import attrs
 
 from couriermail.mta.dotfiles import find_dot_file, is_safe_extension
+from couriermail.mta.local.userfiles import open_user_file, read_user_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DotText", "Refusal", "read_dot_file"]
 
-_MAX_BYTES = 1024 * 1024
 _UNREADABLE = "Unable to read .courier file."
 
 
@@ -72,17 +72,20 @@ def read_dot_file(job: LocalJob, settings: AgentSettings) -> DotText | Refusal:
 def _read(path: str) -> str | Refusal:
     """The file's text; empty for a dangling link, which counts as a missing file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open_user_file(path) as descriptor:
+            return _read_checked(descriptor)
     except FileNotFoundError:
         return ""
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):  # a FIFO could hold the delivery for ever
-            return Refusal("deferral", _UNREADABLE, "4.3.0")
-        if facts.st_mode & stat.S_IWOTH:
-            return Refusal("deferral", ".courier file is globally writeable.", "4.7.0")
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
+
+
+def _read_checked(descriptor: int) -> str | Refusal:
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):  # a FIFO could hold the delivery for ever
+        return Refusal("deferral", _UNREADABLE, "4.3.0")
+    if facts.st_mode & stat.S_IWOTH:
+        return Refusal("deferral", ".courier file is globally writeable.", "4.7.0")
+    data = read_user_file(descriptor)
+    if data is None:
         return Refusal("deferral", ".courier file is too large.", "4.3.0")
     return data.decode("utf-8", "surrogateescape")
 

@@ -7,6 +7,8 @@ Domains in the three lines are in their ASCII form (spec mta.md 11.4).
 
 from __future__ import annotations
 
+import os
+
 import attrs
 
 from couriermail.maildir.mbox import from_line
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from couriermail.mta.local.values import AgentSettings, LocalJob
 
-__all__ = ["Lines", "ace_address", "command_environment"]
+__all__ = ["Lines", "ace_address", "command_environment", "filter_variables"]
 
 _DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
 _DEFAULT_MAILDROP = "./Maildir"
@@ -101,6 +103,22 @@ def command_environment(
         UFLINE=lines.uf,
     )
     return {name: value for name, value in variables.items() if name not in _PRIVATE}
+
+
+def filter_variables(
+    job: LocalJob, settings: AgentSettings, environment: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The variables that a user's `.mailfilter` starts with (spec filter.md 4.11)."""
+    return {
+        "DEFAULT": environment["MAILDROPDEFAULT"],
+        "FROM": job.sender,
+        "HOME": job.home,
+        "HOSTNAME": os.uname().nodename,
+        "LOGNAME": job.user,
+        "MAILDIRQUOTA": job.quota,
+        "MAILFILTER": ".mailfilter",
+        "SHELL": settings.shell,
+    }
 
 
 def _extension_tails(extension: str) -> tuple[str, str, str]:

@@ -28,7 +28,7 @@ from couriermail.mta.local.agent import run_agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import NoReturn, Protocol
 
     from couriermail.mta.local.values import AgentSettings
 
@@ -126,7 +126,7 @@ class _Parent:
         self._children[pidfd] = pid
         self._poll.register(pidfd, select.POLLIN)
 
-    def _become_agent(self, connection: socket.socket) -> None:
+    def _become_agent(self, connection: socket.socket) -> NoReturn:
         """In the child: run the agent and never come back, whatever happens."""
         status = 70
         try:
@@ -134,9 +134,10 @@ class _Parent:
                 os.close(descriptor)
             run_agent(connection, self.settings)
             status = 0
-        except BaseException as error:
-            if not isinstance(error, SystemExit):
-                _log.exception("delivery agent failed")
+        except SystemExit:  # SIGTERM while it was idle
+            status = 0
+        except BaseException:
+            _log.exception("delivery agent failed")
         finally:
             os._exit(status)
 

@@ -89,7 +89,9 @@ class AgentSettings:
         kill_after: seconds between SIGTERM and SIGKILL for a stuck command (spec mta.md 11.9).
         shell: runs the commands of instruction files.
         dot_extension: base of the instruction file's name (control file `dotextension`).
-        maildrop_command: command text that is run in process (control file `maildrop`).
+        maildrop_command: command text that means the user's `.mailfilter`, which is then run
+            without starting a program (control file `maildrop`); plain `maildrop` means it too.
+        maildroprc: the recipe that is run before every user's; a missing file is none.
         dynamic: False refuses `||` instructions (`DYNAMICDELIVERIES=0`).
         create_maildir: create a missing maildir that the default instructions name.
         strict_home: defer while the home is sticky or world-writable.
@@ -104,6 +106,7 @@ class AgentSettings:
     shell: str = "/bin/sh"
     dot_extension: str = "courier"
     maildrop_command: str = "maildrop"
+    maildroprc: str = ""
     dynamic: bool = True
     create_maildir: bool = False
     strict_home: bool = False
