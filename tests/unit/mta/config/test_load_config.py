@@ -195,6 +195,43 @@ def test_a_misspelt_name_in_an_environment_file_is_warned_about(load: Load) -> N
     ]
 
 
+def test_a_default_domain_of_others_is_warned_about(load: Load) -> None:
+    config = load(me="a.example", defaultdomain="b.example")
+    assert [warning.message for warning in config.warnings] == [
+        "b.example is neither in locals nor hosted"
+    ]
+    assert load(locals="a.example\nb.example\n").warnings == ()
+
+
+@pytest.mark.parametrize("text", ["two words", "a\rb", "<x>", "a@b"])
+def test_a_name_that_is_no_host_is_an_error(load: Load, text: str) -> None:
+    with pytest.raises(ConfigErrors, match="me:1: is no host name"):
+        load(me=text)
+
+
+def test_an_error_of_a_file_that_two_servers_read_is_reported_once(load: Load) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        load(esmtpd="id\n")
+    assert len(caught.value.errors) == 1
+
+
+def test_a_hosted_domain_may_come_from_many_files(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "hosteddomains").mkdir()
+    (tmp_path / "hosteddomains/one").write_text("A.test\n# b.test\n")
+    (tmp_path / "hosteddomains/two").write_text("c.test\ta.test # alias\n")
+    (tmp_path / "hosteddomains/.hidden").write_text("d.test\n")
+    domains = load().domains
+    assert [domains.match(name).effective for name in ("a.test", "b.test", "c.test", "d.test")] == [
+        "a.test", None, "a.test", None,
+    ]  # fmt: skip
+
+
+def test_a_label_that_is_a_path_is_no_virtual_host(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "sizelimit.x").mkdir()
+    (tmp_path / "secret").write_text("5")
+    assert load(vhost="x/../secret").vhost is None
+
+
 def test_text_that_is_no_toml_is_an_error(load: Load, tmp_path: Path) -> None:
     (tmp_path / "couriermail.toml").write_text("[mta\n")
     with pytest.raises(ConfigErrors, match="is not TOML"):

@@ -156,7 +156,7 @@ def test_a_dot_file_nobody_may_look_for_is_assumed_to_exist(search: AccountSearc
     assert shown(attrs.evolve(search, lstat=refuse).find("nobody")) == "550 User <nobody> unknown"
 
 
-@pytest.mark.parametrize("bad", ["", "/home/a!b", "/home/a\nb"])
+@pytest.mark.parametrize("bad", ["", "relative", "/home/a!b", "/home/a\nb"])
 def test_a_home_that_would_break_the_log_is_temporary(
     search: AccountSearch, directory: FakeDirectory, bad: str
 ) -> None:

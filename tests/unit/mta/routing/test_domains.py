@@ -33,6 +33,20 @@ def test_an_exclusion_behind_the_wildcard_is_too_late() -> None:
     assert "no.example" in DomainList.of([".example", "!no.example"])
 
 
+def test_a_long_list_is_asked_as_fast_as_a_short_one() -> None:
+    many = DomainList.of([f"{number}.example" for number in range(5000)])
+    lookups: list[str] = []
+
+    class Counting(dict[str, int]):
+        def __contains__(self, key: object) -> bool:
+            lookups.append(str(key))
+            return super().__contains__(key)
+
+    object.__setattr__(many, "_places", Counting(many._places))
+    assert "4999.example" in many
+    assert lookups == ["4999.example", ".example"]
+
+
 @pytest.mark.parametrize(
     ("raw", "canonical"),
     [

@@ -218,8 +218,8 @@ class AccountSearch:
         self, account: Account, name: str, extensions: tuple[str, ...]
     ) -> LocalTarget | Reply | None:
         """The account as a target, if one of the extensions has a dot file."""
-        if not _is_printable(account.home) or not _is_printable(account.maildir or "-"):
-            return _TEMPORARY
+        if not account.home.startswith("/") or _breaks_lines(account.home, account.maildir):
+            return _TEMPORARY  # a null home, or text that would break the log and the wire
         for extension in extensions:
             if not extension or self._has_dot_file(account.home, extension):
                 return LocalTarget(
@@ -267,9 +267,9 @@ class AccountSearch:
         return found is not None
 
 
-def _is_printable(path: str) -> bool:
-    """False for a null path and for characters that would break the log and the wire."""
-    return bool(path) and "\n" not in path and "!" not in path
+def _breaks_lines(home: str, maildir: str | None) -> bool:
+    text = home + (maildir or "")
+    return "\n" in text or "!" in text
 
 
 def _unknown(local: str, hosted: str | None) -> Reply:

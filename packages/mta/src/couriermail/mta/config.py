@@ -305,7 +305,8 @@ class ConfigDir:
         from couriermail.mta.configreader import ConfigReader
 
         problems = Problems()
-        files = ControlFiles(self.path, problems=problems, vhost=vhost)
+        label = vhost if vhost is not None and _is_label(vhost) else None
+        files = ControlFiles(self.path, problems=problems, vhost=label)
         config = ConfigReader(files, _system_hostname(self.hostname)).read(state)
         if problems.errors:
             raise ConfigErrors(problems.errors)
@@ -313,7 +314,12 @@ class ConfigDir:
 
     def has_vhost(self, label: str) -> bool:
         """True when `vhost.LABEL` enables settings of its own for an address or a domain."""
-        return "/" not in label and os.path.exists(os.path.join(self.path, f"vhost.{label}"))
+        return _is_label(label) and os.path.exists(os.path.join(self.path, f"vhost.{label}"))
+
+
+def _is_label(text: str) -> bool:
+    """True for text that may end a file name: peers have a say in labels."""
+    return bool(text) and "/" not in text and "\0" not in text
 
 
 def _system_hostname(given: str | None) -> str:

@@ -17,7 +17,7 @@ from couriermail.mta.config import (
 )
 from couriermail.mta.controlfiles import ControlFiles, list_entries
 from couriermail.mta.domains import DomainList, Domains, canonical_domain, hosted_entry
-from couriermail.mta.modulefiles import read_bofh, read_courierd, read_esmtpd, read_modules
+from couriermail.mta.modulefiles import read_bofh, read_courierd, read_modules, read_servers
 from couriermail.mta.settings import FILE_NAME, Settings, read_settings
 from couriermail.rfc822 import domain_to_ascii
 
@@ -43,10 +43,15 @@ class ConfigReader:
         """Read every file once and build the value."""
         files = self.files
         me = self._me()
-        default = canonical_domain(files.name_line("defaultdomain", me))
+        default = self._host_name("defaultdomain", me)
         settings = self._settings()
         environment = read_courierd(files)
         modules = read_modules(files)
+        esmtpd, msa = read_servers(files)
+        domains = self._domains(me)
+        if not domains.match(default).is_ours:
+            path = files.path("defaultdomain")
+            files.problems.warn(f"{default} is neither in locals nor hosted", path=path)
         return Config(
             directory=files.directory,
             state=state or self._state(settings),
@@ -54,16 +59,16 @@ class ConfigReader:
             hostname=self.hostname,
             me=me,
             defaultdomain=default,
-            domains=self._domains(me),
+            domains=domains,
             locallowercase=files.exists("locallowercase"),
             separators=self._separators(),
             dotextension=files.name_line("dotextension", "courier"),
             aliasdir=os.path.join(files.directory, "aliasdir"),
             backuprelay=self._backuprelay(),
-            dsnfrom=files.line("dsnfrom") or self._dsnfrom(me),
+            dsnfrom=(files.line("dsnfrom") or "").strip() or self._dsnfrom(me),
             dsnlimit=files.count("dsnlimit", 32_768),
             localtimeout=files.seconds("localtimeout", 900),
-            msgidhost=canonical_domain(files.name_line("msgidhost", me)),
+            msgidhost=self._host_name("msgidhost", me),
             sizelimit=files.count("sizelimit", 10_485_760),
             maildrop=self._maildrop(),
             maildropfilter=self._maildropfilter(),
@@ -76,8 +81,8 @@ class ConfigReader:
             queue=self._queue(modules),
             retry=self._retry(),
             esmtp=self._esmtp(me),
-            esmtpd=read_esmtpd(files, "esmtpd"),
-            msa=read_esmtpd(files, "esmtpd-msa"),
+            esmtpd=esmtpd,
+            msa=msa,
             bofh=read_bofh(files),
             modules=modules,
             settings=settings,
@@ -86,10 +91,15 @@ class ConfigReader:
 
     def _me(self) -> str:
         """`me`; a leading `*.` is the machine's own name (spec mta 3.5)."""
-        line = self.files.name_line("me", self.hostname)
-        if line.startswith("*."):
-            line = self.hostname + line[1:]
-        return canonical_domain(line)
+        name = self._host_name("me", self.hostname)
+        return self.hostname + name[1:] if name.startswith("*.") else name
+
+    def _host_name(self, file: str, default: str) -> str:
+        """A file that names a host; these names end up in headers and replies."""
+        name = self.files.name_line(file, default)
+        if not name.isprintable() or any(char in ' ",;<>@()[]' for char in name):
+            self.files.problems.error("is no host name", path=self.files.path(file), line=1)
+        return canonical_domain(name)
 
     def _settings(self) -> Settings:
         path = os.path.join(self.files.directory, FILE_NAME)

@@ -11,11 +11,11 @@ at the first problem: an administrator sees everything in one go.
 from __future__ import annotations
 
 import os
-import stat
 
 import attrs
 
 from couriermail.mta.errors import MtaConfigError
+from couriermail.table import TableSourceError, source_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -218,38 +218,12 @@ class ControlFiles:
         (`.rpmsave`, `.rpmnew`, `.dpkg-...`) is an error: somebody must look at it.
         """
         path = self.path(name)
-        if not os.path.isdir(path):
-            return (path,) if os.path.exists(path) else ()
-        try:
-            names = sorted(os.listdir(path))
-        except OSError as error:
-            self.problems.error(f"cannot read: {error.strerror or error}", path=path)
+        if not os.path.exists(path):
             return ()
-        files = [os.path.join(path, entry) for entry in names if not entry.endswith("~")]
-        return tuple(file for file in files if _is_plain(file) and self._is_wanted(file))
-
-    def _is_wanted(self, path: str) -> bool:
-        """False for files that must not be read; leftovers of upgrades are errors."""
-        name = os.path.basename(path)
-        if name.endswith((".rpmsave", ".rpmnew")) or ".dpkg-" in name:
-            self.problems.error("left by an upgrade: look at it, then remove it", path=path)
-            return False
-        if name.endswith(".dist"):
-            if not _is_newer(path.removesuffix(".dist"), path):
-                self.problems.error("is newer than the file in use: merge it", path=path)
-            return False
-        return not name.startswith(".")
-
-
-def _is_plain(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _is_newer(path: str, than: str) -> bool:
-    try:
-        return os.stat(path).st_mtime_ns >= os.stat(than).st_mtime_ns
-    except OSError:
-        return False
+        try:
+            files = source_files(path)
+        except TableSourceError as error:
+            place = error.path or path
+            self.problems.error(str(error).removeprefix(f"{place}: "), path=place)
+            return ()
+        return tuple(file for file in files if not os.path.basename(file).startswith("."))

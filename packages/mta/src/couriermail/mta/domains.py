@@ -57,6 +57,15 @@ class DomainList:
 
     entries: tuple[str, ...]
     hostname: str = ""
+    _places: Mapping[str, int] = attrs.field(init=False, repr=False, eq=False)
+
+    @_places.default
+    def _first_places(self) -> Mapping[str, int]:
+        """Where each pattern first stands, so that long lists cost no more than short ones."""
+        places: dict[str, int] = {}
+        for place, entry in enumerate(self.entries):
+            places.setdefault(entry.removeprefix("!"), place)
+        return places
 
     @classmethod
     def of(cls, entries: Iterable[str], hostname: str = "") -> DomainList:
@@ -65,23 +74,28 @@ class DomainList:
 
     def __contains__(self, domain: str) -> bool:
         """True when the first entry that matches `domain` is no exclusion."""
-        for form in self._forms(domain):
-            for entry in self.entries:
-                pattern = entry.removeprefix("!")
-                if form == pattern or (pattern.startswith(".") and form.endswith(pattern)):
-                    return not entry.startswith("!")
+        for form in _placeholder_forms(domain, self.hostname):
+            places = [self._places[key] for key in _patterns(form) if key in self._places]
+            if places:
+                return not self.entries[min(places)].startswith("!")
         return False
-
-    def _forms(self, domain: str) -> Iterator[str]:
-        """The name with the machine's own name as `*` first, then as it is (spec mta 3.5)."""
-        yield from _placeholder_forms(domain, self.hostname)
 
 
 NO_DOMAINS = DomainList(())
 """The list that no domain is in."""
 
 
+def _patterns(domain: str) -> Iterator[str]:
+    """The entries that match a domain: itself, and `.rest` for each of its rests."""
+    yield domain
+    dot = domain.find(".", 1)
+    while dot > 0:
+        yield domain[dot:]
+        dot = domain.find(".", dot + 1)
+
+
 def _placeholder_forms(domain: str, hostname: str) -> Iterator[str]:
+    """The name with the machine's own name as `*` first, then as it is (spec mta 3.5)."""
     if hostname:
         if domain == hostname:
             yield "*"

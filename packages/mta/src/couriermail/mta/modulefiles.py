@@ -19,8 +19,8 @@ __all__ = [
     "MODULE_DEFAULTS",
     "read_bofh",
     "read_courierd",
-    "read_esmtpd",
     "read_modules",
+    "read_servers",
 ]
 
 MODULE_DEFAULTS: Mapping[str, ModuleLimits] = {
@@ -71,6 +71,14 @@ _ESMTPD_KEYS = frozenset({
 })  # fmt: skip
 
 
+_ESMTPD_DEFAULTS = {"NOADDMSGID": "1", "NOADDDATE": "1", "PORT": "smtp"}
+_MSA_DEFAULTS = {
+    "NOADDMSGID": "0", "NOADDDATE": "0", "NOADDRREWRITE": "0", "AUTH_REQUIRED": "0",
+    "ADDRESS": "0", "PORT": "587", "ESMTPDSTART": "NO", "MAXDAEMONS": "40", "MAXPERC": "5",
+    "MAXPERIP": "5",
+}  # fmt: skip
+
+
 def read_courierd(files: ControlFiles) -> Mapping[str, str]:
     """The environment of everything that the mail system runs, defaults filled in.
 
@@ -83,21 +91,18 @@ def read_courierd(files: ControlFiles) -> Mapping[str, str]:
     return {**defaults, **found}
 
 
-def read_esmtpd(files: ControlFiles, name: str) -> EsmtpdSettings:
-    """One SMTP server's settings: `esmtpd`, or `esmtpd-msa` on top of it.
+def read_servers(files: ControlFiles) -> tuple[EsmtpdSettings, EsmtpdSettings]:
+    """The settings of the SMTP server (`esmtpd`) and of the submission server on top of them.
 
-    The submission server reads `esmtpd` first, like its start script does, but starts from
-    its own defaults for port, Message-ID and Date.
+    The submission server's start script reads `esmtpd` first, then `esmtpd-msa`, which sets
+    port, address, limits and what is added to messages anew (spec smtp 3.3).
     """
-    is_msa = name == "esmtpd-msa"
-    values = {"NOADDMSGID": "1", "NOADDDATE": "1", "PORT": "smtp"}
-    values |= _environment(files, "esmtpd", _ESMTPD_KEYS)
-    if is_msa:
-        values |= {"NOADDMSGID": "0", "NOADDDATE": "0", "PORT": "587", "ADDRESS": "0"}
-        values |= {"NOADDRREWRITE": "0", "AUTH_REQUIRED": "0", "ESMTPDSTART": "NO"}
-        values |= {"MAXDAEMONS": "40", "MAXPERC": "5", "MAXPERIP": "5"}
-        values |= _environment(files, name, _ESMTPD_KEYS)
-    return _EnvironmentValues(values, files, name).esmtpd()
+    common = _ESMTPD_DEFAULTS | _environment(files, "esmtpd", _ESMTPD_KEYS)
+    submission = common | _MSA_DEFAULTS | _environment(files, "esmtpd-msa", _ESMTPD_KEYS)
+    return (
+        _EnvironmentValues(common, files, "esmtpd").esmtpd(),
+        _EnvironmentValues(submission, files, "esmtpd-msa").esmtpd(),
+    )
 
 
 def read_modules(files: ControlFiles) -> Mapping[str, ModuleLimits]:
@@ -148,10 +153,7 @@ def _environment(files: ControlFiles, name: str, known: Iterable[str]) -> dict[s
     return found
 
 
-_MODULE_KEYS = {
-    "MAXDELS": "max_deliveries", "MAXHOST": "max_per_host", "MAXRCPT": "max_recipients",
-    "PRIORITY": "priority",
-}  # fmt: skip
+_MODULE_NUMBERS = ("MAXDELS", "MAXHOST", "MAXRCPT", "PRIORITY")
 
 
 def _module(files: ControlFiles, limits: ModuleLimits) -> ModuleLimits:
@@ -160,12 +162,12 @@ def _module(files: ControlFiles, limits: ModuleLimits) -> ModuleLimits:
     numbers: dict[str, int] = {}
     for line, entry in list_entries(files.read(path) or ""):
         key, separator, value = (part.strip() for part in entry.partition("="))
-        if key in _MODULE_KEYS and separator:
+        if key in _MODULE_NUMBERS and separator:
             numbers[key] = _positive(files, path, line, key, value)
         elif key == "PROG":
             program = value
         elif key != "NAME":
-            hint = suggestion(key, (*_MODULE_KEYS, "PROG", "NAME"))
+            hint = suggestion(key, (*_MODULE_NUMBERS, "PROG", "NAME"))
             files.problems.error(f"{key!r} is not a known setting{hint}", path=path, line=line)
     if limits.name in {"local", "dsn"} and numbers.get("MAXRCPT", 1) != 1:
         files.problems.error(f"MAXRCPT of {limits.name} must be 1", path=path)

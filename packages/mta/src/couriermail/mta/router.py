@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from couriermail.mta.config import Config
     from couriermail.mta.domains import Domains
 
-__all__ = ["LocalTransport", "Router"]
+__all__ = ["LocalRouting", "Router"]
 
 _BOUNCED_LATER = frozenset({"local", "uucp"})
 _UNKNOWN_USER = Reply(550, "User unknown.", enhanced="5.1.1")
@@ -35,7 +35,7 @@ _NO_ROUTE = Reply(
 
 
 @attrs.frozen
-class LocalTransport:
+class LocalRouting:
     """The built-in transport for local and hosted domains.
 
     Attributes:
@@ -85,7 +85,7 @@ class Router:
         clock: Clock | None = None,
     ) -> Router:
         """The router of a configuration: the local transport and those that plug in."""
-        local = LocalTransport(config.domains, AccountSearch.of(config, directory, clock))
+        local = LocalRouting(config.domains, AccountSearch.of(config, directory, clock))
         every: list[Transport] = [local, *transports]
         return cls(tuple(sorted(every, key=lambda transport: transport.priority)))
 
