@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from couriermail.queue.message import (
         Envelope,
         Outcome,
+        OutcomeKind,
         QueueId,
         Recipient,
         RecipientState,
+        RecipientStatus,
         Submission,
         Summary,
         parse_number,
     )
     from couriermail.queue.queue import Queue
     from couriermail.queue.recovery import Finding
+    from couriermail.queue.rows import Quarantined
     from couriermail.queue.schedule import RetrySchedule
     from couriermail.queue.settings import QueueSettings
 else:
@@ -52,15 +55,18 @@ else:
             "message": (
                 "Envelope",
                 "Outcome",
+                "OutcomeKind",
                 "QueueId",
                 "Recipient",
                 "RecipientState",
+                "RecipientStatus",
                 "Submission",
                 "Summary",
                 "parse_number",
             ),
             "queue": ("Queue",),
             "recovery": ("Finding",),
+            "rows": ("Quarantined",),
             "schedule": ("RetrySchedule",),
             "settings": ("QueueSettings",),
         },
@@ -74,6 +80,8 @@ __all__ = [
     "Job",
     "MessageNotFoundError",
     "Outcome",
+    "OutcomeKind",
+    "Quarantined",
     "Queue",
     "QueueBusyError",
     "QueueDamagedError",
@@ -83,6 +91,7 @@ __all__ = [
     "QueueStorageError",
     "Recipient",
     "RecipientState",
+    "RecipientStatus",
     "RecordTooLargeError",
     "RetrySchedule",
     "Submission",

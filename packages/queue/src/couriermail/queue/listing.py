@@ -105,6 +105,7 @@ def _summary(store: Store, transaction: lmdb.Transaction, record: MessageRecord)
         uid=envelope.uid,
         label=envelope.label,
         expires=envelope.expires,
+        options=envelope.options,
         next_due=None if state.due is None else seconds(state.due),
         rounds=state.rounds,
         states=state.states(envelope.recipients),

@@ -193,6 +193,7 @@ class Summary:
         uid: its numeric id, or -1.
         label: where it came from.
         expires: epoch of expiry.
+        options: the envelope's.
         next_due: epoch of the next attempt; None while held.
         rounds: rounds completed.
         states: every recipient.
@@ -208,6 +209,7 @@ class Summary:
     uid: int
     label: str
     expires: float
+    options: Mapping[str, str]
     next_due: float | None
     rounds: int
     states: tuple[RecipientState, ...]
