@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         rewrite_addresses,
         wrap_addresses,
     )
+    from couriermail.rfc822.address_encoding import encode_addresses
     from couriermail.rfc822.dates import format_date, local_offset, parse_date
     from couriermail.rfc822.defects import Defect, DefectKind
     from couriermail.rfc822.encoded_word import (
@@ -85,6 +86,7 @@ else:
                 "rewrite_addresses",
                 "wrap_addresses",
             ),
+            "address_encoding": ("encode_addresses",),
             "dates": (
                 "format_date",
                 "local_offset",
@@ -197,6 +199,7 @@ __all__ = [
     "decode_words",
     "domain_to_ascii",
     "domain_to_unicode",
+    "encode_addresses",
     "encode_base64",
     "encode_phrase",
     "encode_quoted_printable",

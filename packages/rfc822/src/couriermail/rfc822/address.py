@@ -74,8 +74,9 @@ class Address:
             addr_spec: `local@domain`.
             name: the display name as plain text; not RFC 2047-encoded here.
         """
-        tokens = tokenize(name)
-        if name and not all(token.kind == ATOM for token in tokens):
+        skipped: list[int] = []
+        tokens = tokenize(name, skipped.append)
+        if skipped or not all(token.kind == ATOM for token in tokens):
             tokens = [Token(QUOTED, name.replace("\\", "\\\\").replace('"', '\\"'))]
         return cls(tokens, tokenize(addr_spec))
 
@@ -153,7 +154,7 @@ class Address:
         if not self.addr_tokens:
             return name
         if not name:
-            return f"<{addr}>" if has_adjacent_words(self.addr_tokens) else addr
+            return addr if addr and not has_adjacent_words(self.addr_tokens) else f"<{addr}>"
         if self.name_tokens[0].kind == COMMENT:
             return f"{addr} {name}"
         return f"{name} <{addr}>"
@@ -389,7 +390,9 @@ class _ListParser:
                 self._index += 1
                 elements.append(Address((token,), ()))
             else:
-                elements.append(self._read_element())
+                element = self._read_element()
+                if element.name_tokens or element.addr_tokens:  # not for a lone `<`
+                    elements.append(element)
         return elements
 
     def _read_element(self) -> Address:

@@ -40,8 +40,11 @@ _ALIASES = {
 
 # Text transforms and names that mean "I do not know": never character sets of mail.
 _REFUSED = frozenset(
-    ("idna", "punycode", "raw_unicode_escape", "unicode_escape", "undefined", "mbcs", "oem")
-)
+    (
+        "idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "rot_13", "undefined",
+        "unicode_escape",
+    )
+)  # fmt: skip
 # Character sets whose own name is missing from the alias table of the standard library.
 _UNLISTED = frozenset(
     (

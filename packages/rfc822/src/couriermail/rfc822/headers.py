@@ -53,12 +53,12 @@ class Field:
 
         The whole line for a line that has no colon.
         """
-        return decode_octets(self.raw.partition(b":")[0].strip(b" \t\r\n"))
+        return decode_octets(_name_of(self.raw))
 
     @property
     def key(self) -> bytes:
         """The name in lower case, for comparing."""
-        return self.raw.partition(b":")[0].strip(b" \t\r\n").lower()
+        return _name_of(self.raw).lower()
 
     @property
     def has_colon(self) -> bool:
@@ -199,18 +199,17 @@ class Headers:
         if self._lower is None:
             self._lower = b"\n" + raw.lower()  # positions in it are one higher than in raw
         lower = self._lower
-        key = b"\n" + name.lower().encode("utf-8", "surrogateescape")
-        start = lower.find(key)
+        key = name.lower().encode("utf-8", "surrogateescape")
+        line_start = b"\n" + key
+        start = lower.find(line_start)
         while start >= 0:
-            behind = start + len(key)
-            # Most names are followed by the colon; blanks before it are legal once more
-            # in RFC 5322 4.5 (obsolete syntax).
-            if lower[behind : behind + 1] == b":" or _is_name_end(lower, behind):
-                end = _end_of_field(raw, start, len(raw))
+            behind = start + len(line_start)
+            end = _end_of_field(raw, start, len(raw))
+            # Nearly always the colon follows at once; blanks before it are legal only in
+            # obsolete syntax (RFC 5322 4.5), and a line may have no colon at all.
+            if lower[behind : behind + 1] == b":" or _name_of(lower[start + 1 : end + 1]) == key:
                 yield Field(raw[start:end])
-                start = lower.find(key, end)
-            else:
-                start = lower.find(key, behind)
+            start = lower.find(line_start, end)
 
 
 class HeaderReader:
@@ -387,15 +386,9 @@ def _end_of_field(raw: bytes, start: int, end: int) -> int:
     return stop or end
 
 
-def _is_name_end(lower: bytes, position: int) -> bool:
-    """True when only blanks and a colon, or a line end, follow a name."""
-    line = lower[position : _line_end(lower, position)].lstrip(b" \t")
-    return line[:1] == b":" or line in (b"", b"\r")
-
-
-def _line_end(data: bytes, position: int) -> int:
-    end = data.find(b"\n", position)
-    return len(data) if end < 0 else end
+def _name_of(raw: bytes) -> bytes:
+    name, colon, _ = raw.partition(b":")
+    return (name if colon else _strip_line_end(name)).strip(_BLANKS)
 
 
 def _strip_line_end(value: bytes) -> bytes:

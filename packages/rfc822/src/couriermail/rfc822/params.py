@@ -23,7 +23,8 @@ _LONGEST_PLAIN = 75  # characters of name and value; spec rfc822 4.9
 _PIECE = 70  # columns of one piece of a continued parameter
 _ALWAYS_PLAIN = ("charset", "boundary")
 _TO_QUOTE = frozenset('()<>[]:;@\\,."/?= \t')
-_TO_PERCENT = frozenset("()'\"\\%:;=")
+_NOT_PLAIN = frozenset("()'\"\\%:;=")  # these make a value take the extended form
+_TO_PERCENT = _NOT_PLAIN | frozenset("<>@,/[]?*")  # RFC 2231 7: not attribute-char
 
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -207,7 +208,7 @@ def format_parameter(
         len(name) + len(value) <= _LONGEST_PLAIN
         and not language
         and charset.lower() in ("", "utf-8", "us-ascii")
-        and all(" " < char < "\x7f" and char not in _TO_PERCENT for char in value)
+        and all(" " < char < "\x7f" and char not in _NOT_PLAIN for char in value)
     )
     if is_plain:
         return [f"{name}={_quote_if_needed(value)}"]
