@@ -398,6 +398,101 @@ def test_accept_survives_a_machine_without_descriptors(caplog: pytest.LogCapture
     assert "cannot accept (EMFILE)" in caplog.text
 
 
+def test_two_servers_share_one_listening_socket() -> None:
+    async def story() -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        config = ServerConfig(limits=Limits(connections=1))
+        async with (
+            serve(Sink(), sock=sock.dup(), config=config) as one,
+            serve(Sink(), sock=sock, config=config) as two,
+        ):
+            clients = [await connect(one), await connect(one)]
+            assert (one.connection_count, two.connection_count) == (1, 1)
+            for client in clients:
+                assert (await client.ask(b"QUIT\r\n")).startswith("221")
+                await client.close()
+
+    run(story)
+
+
+def test_ipv6_clients_are_counted_by_64() -> None:
+    async def story() -> None:
+        config = ServerConfig(limits=Limits(connections_per_ip=1))
+        try:
+            server = serve(Sink(), host="::1", port=0, config=config)
+            await server.start()
+        except OSError:
+            pytest.skip("no IPv6 on this machine")
+        clients = []
+        for expected in ("220", "421"):
+            clients.append(Client(*await asyncio.open_connection("::1", server.port)))
+            assert (await clients[-1].reply()).startswith(expected)
+        await server.close()
+        for client in clients:
+            await client.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((Reply(250, "one"), Reply(550, "two")), ["250 2.0.0 one", "550 5.0.0 two"]),
+        ((Reply(250, "one"),), ["451 4.3.0 Local error, try again later"] * 2),
+        (Reply(452, "full", enhanced="4.2.2"), ["452 4.2.2 full"] * 2),
+    ],
+    ids=["one each", "wrong number", "the same for all"],
+)
+def test_lmtp_replies_of_finish(answers: Reply | tuple[Reply, ...], expected: list[str]) -> None:
+    class Store(Sink):
+        def data(self, session: Session) -> DataSink:
+            return FixedAnswer(answers)
+
+    async def story() -> None:
+        async with serve(Store(), port=0, config=ServerConfig(mode="lmtp")) as server:
+            client = await connect(server)
+            client.writer.write(
+                b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n"
+            )
+            client.writer.write(b"DATA\r\nx\r\n.\r\n")
+            await client.until("354")
+            assert [await client.reply(), await client.reply()] == expected
+            await client.close()
+
+    run(story)
+
+
+@attrs.define
+class FixedAnswer:
+    answers: Reply | tuple[Reply, ...] | None
+
+    def write(self, chunk: bytes) -> None:
+        pass
+
+    def finish(self) -> Reply | tuple[Reply, ...]:
+        return self.answers  # type: ignore[return-value]  # None is what a forgetful sink gives
+
+    def discard(self) -> None:
+        pass
+
+
+def test_a_finish_without_answer_is_a_temporary_failure(caplog: pytest.LogCaptureFixture) -> None:
+    class Forgetful(Sink):
+        def data(self, session: Session) -> DataSink:
+            return FixedAnswer(None)
+
+    async def story() -> None:
+        async with serve(Forgetful(), port=0) as server:
+            client = await connect(server)
+            client.writer.write(MESSAGE + b".\r\n")
+            await client.until("354")
+            assert (await client.reply()).startswith("451")
+            await client.close()
+
+    run(story)
+    assert "finish() returned no reply" in caplog.text
+
+
 def test_unix_socket(tmp_path: Path) -> None:
     async def story() -> None:
         path = tmp_path / "smtp.sock"

@@ -34,8 +34,8 @@ class Limits:
             RFC 1870 3 counts them; announced by SIZE.  0 means no limit.
         connections: open at one time in one process; above it the server stops accepting, so that
             newcomers wait in the kernel or reach another process ("spec smtp 15.5").
-        connections_per_ip: open at one time from one address; the next one gets 421.  0 means no
-            limit.  Unix sockets are not counted.
+        connections_per_ip: open at one time from one IPv4 address or IPv6 /64; the next one gets
+            421.  0 means no limit.  Unix sockets are not counted.
     """
 
     command_line: int = 2048

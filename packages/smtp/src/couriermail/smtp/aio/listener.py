@@ -10,13 +10,12 @@ import socket
 import stat
 from collections.abc import Callable
 
-__all__ = ["OVERLOAD_ERRORS", "Listener", "open_tcp_sockets", "open_unix_socket"]
+__all__ = ["Listener", "open_tcp_sockets", "open_unix_socket"]
 
 logger = logging.getLogger("couriermail.smtp")
 
-# accept() fails with these when the process or the machine lacks something, not the listener:
-# log, wait a little and go on, as others may close what they hold.
-OVERLOAD_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+# accept() fails with EMFILE, ENFILE, ENOMEM or ENOBUFS when the process or the machine lacks
+# something, not the listener: log, wait a little and go on, as others may close what they hold.
 OVERLOAD_PAUSE = 0.1  # seconds
 # These belong to a client that has already gone (accept(2), "Error handling").
 _CLIENT_ERRORS = frozenset(

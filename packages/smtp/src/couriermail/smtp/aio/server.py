@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 from collections import Counter
+from ipaddress import IPv6Network
 from types import TracebackType
 
 import attrs
@@ -158,11 +159,18 @@ class Server:
             OSError: an address cannot be bound.
         """
         place = self._place
-        sockets = [] if place.sock is None else [place.sock]
-        if place.unix is not None:
-            sockets.append(open_unix_socket(place.unix, self._backlog))
+        sockets = []
         if place.port is not None:
             sockets += await open_tcp_sockets(place.host, place.port, self._backlog)
+        try:
+            if place.unix is not None:
+                sockets.append(open_unix_socket(place.unix, self._backlog))
+        except OSError:
+            for sock in sockets:
+                sock.close()
+            raise
+        if place.sock is not None:
+            sockets.append(place.sock)
         self._idle = asyncio.Event()
         self._listeners = [Listener(sock, self._adopt) for sock in sockets]
         for listener in self._listeners:
@@ -176,10 +184,10 @@ class Server:
         """
         self._is_closing = True
         for listener in self._listeners:
+            if listener.sock.family == socket.AF_UNIX and listener.sock is not self._place.sock:
+                _unlink_quietly(str(listener.sock.getsockname()))
             listener.close()
         self._listeners = []
-        if self._place.unix is not None and os.path.exists(self._place.unix):
-            os.unlink(self._place.unix)
         for connection in tuple(self._connections):
             connection.drain()
         try:
@@ -206,7 +214,7 @@ class Server:
 
     def _adopt(self, sock: socket.socket) -> None:
         limits = self._settings.config.limits
-        host = _peer_host(sock)
+        host = _client_key(sock)
         if host and limits.connections_per_ip and self._per_host[host] >= limits.connections_per_ip:
             self._turn_away(sock, host)
             return
@@ -266,9 +274,22 @@ class Server:
             self._idle.set()
 
 
-def _peer_host(sock: socket.socket) -> str:
+def _unlink_quietly(path: str) -> None:
     try:
-        address = sock.getpeername()
-    except OSError:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _client_key(sock: socket.socket) -> str:
+    """What `Limits.connections_per_ip` counts by; empty for unix sockets."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return ""
-    return str(address[0]) if sock.family in (socket.AF_INET, socket.AF_INET6) else ""
+    try:
+        host = str(sock.getpeername()[0]).removeprefix("::ffff:")
+    except OSError:
+        return ""  # already gone
+    if ":" not in host:
+        return host
+    # One customer has at least a /64 ("spec smtp 20.1"), so counting addresses would count nothing
+    return str(IPv6Network((host.partition("%")[0], 64), strict=False))
