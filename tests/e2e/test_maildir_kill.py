@@ -42,7 +42,7 @@ def deliver(box: Maildir, plan: str, batch: int) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.split()
 
 
-@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("batch", [1, 5, 12])
 @pytest.mark.parametrize("after", [1, 2])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_delivery_leaves_whole_messages_and_nothing_but_tmp_files(

@@ -169,3 +169,40 @@ def test_a_link_is_not_opened_as_a_message(box: Maildir, tmp_path: Path) -> None
     (Path(box.path) / "new" / "1.link").symlink_to(tmp_path / "secret")
     with pytest.raises(MaildirError):
         box.open_message("1.link")
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["syncfs", "no syncfs"])
+@pytest.mark.parametrize("count", [1, 8, 20])
+def test_a_batch_is_stored_with_and_without_a_shared_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, answers: bool
+) -> None:
+    asked: list[int] = []
+
+    def shared(descriptor: int) -> bool:
+        asked.append(descriptor)
+        return answers
+
+    monkeypatch.setattr("couriermail.maildir.syncing._syncfs", shared)
+    boxes = [Maildir.create(tmp_path / str(number)) for number in range(count)]
+    results = deliver_all((box, b"x\n") for box in boxes)
+    assert all(result.error is None for result in results)
+    assert all(len(list(box)) == 1 for box in boxes)
+    assert len(asked) == (0 if count == 1 else 2)
+
+
+def test_where_the_shared_sync_fails_the_broken_file_is_found(
+    box: Maildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("couriermail.maildir.syncing._syncfs", lambda _: False)
+    real, calls = os.fdatasync, iter(range(100))
+
+    def broken(descriptor: int) -> None:
+        if next(calls) == 3:
+            raise OSError(errno.EIO, "I/O error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    results = box.deliver_batch([b"x\n"] * 10)
+    assert [number for number, result in enumerate(results) if result.error] == [3]
+    assert len(files(box)["new"]) == 9
+    assert files(box)["tmp"] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from couriermail.core import ManualClock
-from couriermail.maildir import Maildir, Quota, QuotaExceeded, QuotaTextError, Usage
+from couriermail.maildir import Maildir, Quota, QuotaExceeded, QuotaTextError, Usage, deliver_all
 from couriermail.maildir.maildirsize import QuotaAccount, measure, parse_size_file
 from couriermail.maildir.quota import parse_quota
 
@@ -186,6 +186,14 @@ def test_a_batch_cannot_pass_the_limit_together(box: Maildir) -> None:
     assert [result.key is not None for result in results] == [True] * 3 + [False] * 2
     assert isinstance(results[4].error, QuotaExceeded)
     assert measure(box.path) == Usage(54, 3)
+
+
+def test_a_maildir_and_its_folders_share_one_limit_within_a_batch(box: Maildir) -> None:
+    box.set_quota("2C")
+    places = [box, box.create_folder("A"), box.create_folder("B"), box.folder("Trash")]
+    box.create_folder("Trash")
+    results = deliver_all((place, MESSAGE) for place in places)
+    assert [result.error is None for result in results] == [True, True, False, True]
 
 
 def test_an_aborted_message_is_not_charged(box: Maildir) -> None:

@@ -3,15 +3,14 @@
 Theory of operation.  A delivery has two steps, and the slow part belongs to the second:
 
 1. `prepare` writes the message to `tmp/`, without waiting for the disk;
-2. `commit_all` makes any number of prepared messages durable and visible together:
-   it starts the writing of all of them, then forces each to the disk (`fdatasync`), renames
-   each into `new/` or `cur/`, and forces each directory once.
+2. `commit_all` makes any number of prepared messages durable and visible together: it forces
+   their data to the disk, renames each into `new/` or `cur/`, and forces the directories.
 
-Why that is fast: a journalling file system puts everything that is waiting into one journal
-transaction.  When the first `fdatasync` returns, the data and inodes of the other files are
-on their way or already there, so the later calls find little left to wait for; one directory
-sync serves all messages in it.  Every file is still synced by itself, so the promise does not
-rest on how one file system happens to work.
+A small group is synced file by file (`fdatasync`, after asking for the writing of all of them
+to begin, so that they share journal commits).  From `SHARED_FROM` files on, one `syncfs`
+serves them all: one journal commit and one flush of the disk's cache in place of one flush per
+file.  Where `syncfs` is missing, or reports an error, every file is synced by itself after all,
+which also finds the one that failed.  Directories are treated alike.
 
 What is promised: when `commit` or `commit_all` reports a key, that message and its name
 survive a crash of the machine.  A message is in `new/` or `cur/` completely or not at all;
@@ -41,6 +40,7 @@ from couriermail.maildir.names import (
     sorted_flags,
     tmp_name,
 )
+from couriermail.maildir.syncing import SHARED_FROM, sync_directory_entry, sync_file_system
 from couriermail.maildir.writing import message_size, write_message
 
 TYPE_CHECKING = False
@@ -56,7 +56,6 @@ __all__ = ["DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all", "pr
 
 _log = logging.getLogger("couriermail.maildir")
 _counter = itertools.count(1)  # tells the messages of one process apart (spec maildir 3.2)
-_HINT_FROM = 2  # messages in a batch from which starting all writes early pays
 
 
 class DeliveryResult:
@@ -111,14 +110,18 @@ class PreparedMessage:
     Attributes:
         key: the key that it will have.
         size: octets.
+        name: the file name that it will have.
+        descriptor: the open file; -1 after a commit or an abort.
+        device: number of the file system that it is on.
     """
 
     __slots__ = (
         "_account",
-        "_descriptor",
         "_directory",
         "_keywords",
         "_tmp",
+        "descriptor",
+        "device",
         "key",
         "name",
         "size",
@@ -131,6 +134,7 @@ class PreparedMessage:
         name: str,
         *,
         descriptor: int,
+        device: int,
         size: int,
         account: QuotaAccount | None,
     ) -> None:
@@ -139,7 +143,8 @@ class PreparedMessage:
         self.size = size
         self._directory = directory
         self._tmp = tmp
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        self.device = device
         self._account = account
         self._keywords = ""
 
@@ -156,7 +161,7 @@ class PreparedMessage:
     @property
     def is_open(self) -> bool:
         """True until it is committed or aborted."""
-        return self._descriptor >= 0
+        return self.descriptor >= 0
 
     def commit(self) -> MaildirKey:
         """Make the message durable and visible.
@@ -168,7 +173,7 @@ class PreparedMessage:
 
     def abort(self) -> None:
         """Remove the file; does nothing after a commit or another abort."""
-        if self._descriptor < 0:
+        if self.descriptor < 0:
             return
         self._close()
         _unlink_quietly(self._tmp)
@@ -195,11 +200,11 @@ class PreparedMessage:
 
     def start_writing(self) -> None:
         """Ask the system to begin writing the data out, without waiting for it."""
-        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def sync(self) -> None:
         """Force the data to the disk."""
-        os.fdatasync(self._descriptor)
+        os.fdatasync(self.descriptor)
 
     def publish(self) -> None:
         """Give the file its name in `new/` or `cur/`."""
@@ -223,7 +228,7 @@ class PreparedMessage:
         self.abort()
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self.descriptor = self.descriptor, -1
         os.close(descriptor)
 
     def _forget_keywords(self) -> None:
@@ -283,7 +288,8 @@ def commit_all(prepared: Sequence[PreparedMessage]) -> list[DeliveryResult]:
     """
     errors: dict[int, MaildirError] = {}
     try:
-        _sync_and_publish(prepared, errors)
+        _sync_data(prepared, errors)
+        _publish(prepared, errors)
         _sync_directories(prepared, errors)
     except BaseException:
         for message in prepared:
@@ -298,8 +304,10 @@ def commit_all(prepared: Sequence[PreparedMessage]) -> list[DeliveryResult]:
     ]
 
 
-def _sync_and_publish(prepared: Sequence[PreparedMessage], errors: dict[int, MaildirError]) -> None:
-    if len(prepared) >= _HINT_FROM:
+def _sync_data(prepared: Sequence[PreparedMessage], errors: dict[int, MaildirError]) -> None:
+    if _are_synced_together(prepared):
+        return
+    if len(prepared) > 1:
         for message in prepared:
             message.start_writing()
     for number, message in enumerate(prepared):
@@ -308,6 +316,19 @@ def _sync_and_publish(prepared: Sequence[PreparedMessage], errors: dict[int, Mai
         except OSError as error:
             errors[number] = maildir_error(error, "cannot sync", message.path)
             message.abort()
+
+
+def _are_synced_together(prepared: Sequence[PreparedMessage]) -> bool:
+    if len(prepared) < SHARED_FROM:
+        return False
+    first_on: dict[int, PreparedMessage] = {}
+    for message in prepared:
+        first_on.setdefault(message.device, message)
+    # The first file of each file system: it was opened before the others were written.
+    return all(sync_file_system(message.descriptor) for message in first_on.values())
+
+
+def _publish(prepared: Sequence[PreparedMessage], errors: dict[int, MaildirError]) -> None:
     for number, message in enumerate(prepared):
         if number not in errors:
             try:
@@ -323,24 +344,19 @@ def _sync_directories(prepared: Sequence[PreparedMessage], errors: dict[int, Mai
     for number, message in enumerate(prepared):
         if number not in errors:
             waiting.setdefault(message.destination, []).append(number)
+    published = [prepared[number] for numbers in waiting.values() for number in numbers]
+    is_synced = len(waiting) >= SHARED_FROM and _are_synced_together(published)
     for directory, numbers in waiting.items():
         try:
             for _ in numbers:
                 reach("maildir.after-rename")
-            _sync_directory(directory)
+            if not is_synced:
+                sync_directory_entry(directory)
             reach("maildir.after-directory-sync")
         except OSError as error:
             for number in numbers:
                 errors[number] = maildir_error(error, "cannot sync", directory)
                 prepared[number].retract()
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(
@@ -376,7 +392,9 @@ def _write(
     name = new_name(now, pid, unique, host, device=facts.st_dev, inode=facts.st_ino, size=size)
     if flags:
         name = current_name(name, flags)
-    return PreparedMessage(directory, tmp, name, descriptor=descriptor, size=size, account=account)
+    return PreparedMessage(
+        directory, tmp, name, descriptor=descriptor, device=facts.st_dev, size=size, account=account
+    )
 
 
 def _finish_preparing(

@@ -90,9 +90,11 @@ def owner_of(directory: str) -> str:
 
     A directory with the file `maildirfolder` is a folder and belongs to its parent.
     """
-    if os.path.exists(f"{directory}/{FOLDER_MARKER}"):
-        return f"{directory}/.."
-    return directory
+    if not os.path.exists(f"{directory}/{FOLDER_MARKER}"):
+        return directory
+    parent, _, name = directory.rstrip("/").rpartition("/")
+    # One text for one maildir, so that accounts of its folders are seen to be the same.
+    return parent if parent and name not in ("", ".", "..") else f"{directory}/.."
 
 
 def _check(name: str) -> None:

@@ -273,7 +273,7 @@ def deliver_all(deliveries: Iterable[tuple[Maildir, Chunks]]) -> list[DeliveryRe
 
 
 def _deliver_batch(batch: list[tuple[Maildir, Chunks]]) -> list[DeliveryResult]:
-    ledger = QuotaLedger()
+    ledger = QuotaLedger(batch[0][0]._clock if batch else None)
     prepared: list[PreparedMessage] = []
     failed: dict[int, DeliveryResult] = {}
     try:
