@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from couriermail.core import AuthError
@@ -92,6 +94,12 @@ def test_login_asks_twice() -> None:
 )  # fmt: skip
 def test_auth_dialogues(data: bytes, replies: list[str]) -> None:
     assert talk(data)[1] == replies
+
+
+def test_a_long_initial_response_is_read() -> None:
+    token = b64encode(b"\0tim\0" + b"x" * 6000)
+    assert talk(b"AUTH PLAIN " + token + b"\r\n")[1] == ["535 5.7.8 Authentication failed"]
+    assert talk(b"NOOP " + token + b"\r\n")[1] == ["500 5.5.6 Line too long"]
 
 
 def test_success_is_recorded_and_happens_once() -> None:

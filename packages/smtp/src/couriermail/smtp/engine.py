@@ -37,8 +37,6 @@ replies depend on the bytes only, not on how they were cut, the two barriers exc
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -46,6 +44,7 @@ import attrs
 
 from couriermail.core import Reply
 from couriermail.smtp import events, replies
+from couriermail.smtp.auth_lines import parse_auth, parse_auth_response
 from couriermail.smtp.config import ServerConfig
 from couriermail.smtp.errors import CommandSyntaxError, EngineUseError
 from couriermail.smtp.gates import auth_refusal, capabilities, find_command, refusal_of
@@ -238,7 +237,14 @@ class ServerEngine:
             case Phase.AUTH:
                 return self._step_line(self.config.limits.auth_line, self._auth_line)
             case _:
-                return self._step_line(self.config.limits.command_line, self._command)
+                return self._step_line(self._command_limit(), self._command)
+
+    def _command_limit(self) -> int:
+        limits = self.config.limits
+        # RFC 4954 4: an AUTH command with its initial response may be as long as a response
+        if self.config.auth_mechanisms and self._buffer.peek(5).upper() == b"AUTH ":
+            return limits.auth_line
+        return limits.command_line
 
     def _step_eof(self) -> bool:
         if self._is_eof:
@@ -306,28 +312,14 @@ class ServerEngine:
         refusal = auth_refusal(self.config, self.session)
         if refusal is not None:
             return self._refuse(refusal)
-        word, _, initial = argument.partition(b" ")
-        mechanism = _to_text(word.upper())
-        if mechanism not in self.config.auth_mechanisms:
-            return self._refuse(replies.AUTH_UNKNOWN_MECHANISM)
-        self._mechanism = mechanism
-        response = None
-        if initial:  # RFC 4954 4: "=" is an empty initial response
-            response = b"" if initial == b"=" else _decode_base64(initial)
-            if response is None:
-                return self._refuse(replies.AUTH_NOT_BASE64)
-        self._ready.append(events.Auth(mechanism=mechanism, initial=response))
+        auth = parse_auth(argument, self.config)
+        self._mechanism = auth.mechanism
+        self._ready.append(auth)
         return None
 
     def _auth_line(self, line: bytes) -> None:
         self._phase = Phase.READY
-        if line == b"*":
-            return self._refuse(replies.AUTH_CANCELLED)
-        response = _decode_base64(line)
-        if response is None:
-            return self._refuse(replies.AUTH_NOT_BASE64)
-        self._ready.append(events.AuthResponse(response))
-        return None
+        self._ready.append(parse_auth_response(line))
 
     def _mail(self, _verb: bytes, argument: bytes) -> None:
         if argument[:5].upper() != b"FROM:":
@@ -367,11 +359,8 @@ class ServerEngine:
         self._end_transaction("RSET")
         self._send(replies.OK)
 
-    def _noop(self, _verb: bytes, _argument: bytes) -> None:
-        self._send(replies.OK)
-
-    def _help(self, _verb: bytes, _argument: bytes) -> None:
-        self._send(replies.HELP)
+    def _noop(self, verb: bytes, _argument: bytes) -> None:
+        self._send(replies.HELP if verb == b"HELP" else replies.OK)
 
     def _vrfy(self, _verb: bytes, argument: bytes) -> None:
         self._ready.append(events.Vrfy(_to_text(argument)))
@@ -563,13 +552,6 @@ def _to_text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _decode_base64(line: bytes) -> bytes | None:
-    try:
-        return a2b_base64(line, strict_mode=True) if line else b""
-    except Base64Error:
-        return None
-
-
 _PARSERS: Mapping[bytes, Callable[[ServerEngine, bytes, bytes], None]] = {
     b"EHLO": ServerEngine._helo,
     b"HELO": ServerEngine._helo,
@@ -582,7 +564,7 @@ _PARSERS: Mapping[bytes, Callable[[ServerEngine, bytes, bytes], None]] = {
     b"BDAT": ServerEngine._bdat,
     b"RSET": ServerEngine._rset,
     b"NOOP": ServerEngine._noop,
-    b"HELP": ServerEngine._help,
+    b"HELP": ServerEngine._noop,
     b"VRFY": ServerEngine._vrfy,
     b"EXPN": ServerEngine._expn,
     b"QUIT": ServerEngine._quit,

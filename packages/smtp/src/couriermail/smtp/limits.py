@@ -19,7 +19,8 @@ class Limits:
         command_line: octets of a command line with its CRLF.  RFC 5321 4.5.3.1.4 asks for 512 and
             for room for each extension (SIZE +26, DSN RCPT +500 and more); a line with everything
             stays below 2048.  A longer line is answered 500 and thrown away as it arrives.
-        auth_line: octets of a line of an AUTH exchange (RFC 4954 4 asks for 12288).
+        auth_line: octets of an AUTH command or of a line of its exchange (RFC 4954 4 asks for
+            12288).
         local_part: octets of a local part.  RFC 5321 4.5.3.1.1 says 64, but VERP senders in
             the wild are longer, so the default lets them pass.
         domain: octets of a domain (RFC 5321 4.5.3.1.2).

@@ -26,6 +26,10 @@ class LineBuffer:
     def __len__(self) -> int:
         return len(self._data) - self._start
 
+    def peek(self, count: int) -> bytes:
+        """The next bytes, at most `count`, which stay."""
+        return bytes(self._data[self._start : self._start + count])
+
     def append(self, data: bytes) -> None:
         """Put received bytes behind those that wait."""
         if self._start == len(self._data):

@@ -8,13 +8,10 @@ from __future__ import annotations
 from couriermail.core import Reply
 
 __all__ = [
-    "AUTH_CANCELLED",
     "AUTH_DISABLED",
     "AUTH_FAILED",
-    "AUTH_NOT_BASE64",
     "AUTH_OK",
     "AUTH_REQUIRED",
-    "AUTH_UNKNOWN_MECHANISM",
     "BAD_ARGUMENT",
     "BAD_CONTENT",
     "BAD_LINE",
@@ -23,7 +20,6 @@ __all__ = [
     "CANNOT_VERIFY",
     "DATA_BEFORE_REPLY",
     "HELP",
-    "LINE_TOO_LONG",
     "LOCAL_ERROR",
     "MAIL_OK",
     "MESSAGE_OK",
@@ -37,7 +33,6 @@ __all__ = [
     "START_DATA",
     "START_TLS",
     "TIMEOUT",
-    "TLS_FAILED",
     "TLS_INJECTION",
     "TLS_REQUIRED",
     "TLS_UNAVAILABLE",
@@ -70,21 +65,16 @@ TOO_MANY_TRANSACTIONS = Reply(421, "Too many messages, connect again", enhanced=
 TOO_MANY_CONNECTIONS = Reply(421, "Too many connections, try again later", enhanced="4.7.0")
 LOCAL_ERROR = Reply(451, "Local error, try again later", enhanced="4.3.0")
 TOO_MANY_RECIPIENTS = Reply(452, "Too many recipients", enhanced="4.5.3")  # RFC 5321 4.5.3.1.10
-TLS_FAILED = Reply(454, "TLS not available now", enhanced="4.7.0")  # RFC 3207 4
 
 UNKNOWN_COMMAND = Reply(500, "Unknown command", enhanced="5.5.1")
-LINE_TOO_LONG = Reply(500, "Line too long", enhanced="5.5.6")  # RFC 5321 4.5.3.1.9
 BAD_LINE = Reply(500, "CR, LF or NUL inside a command", enhanced="5.5.2")
 BAD_ARGUMENT = Reply(501, "Syntax error in argument", enhanced="5.5.4")
-AUTH_CANCELLED = Reply(501, "Authentication cancelled", enhanced="5.7.0")  # RFC 4954 4
-AUTH_NOT_BASE64 = Reply(501, "Cannot decode response", enhanced="5.5.2")  # RFC 4954 4
 NOT_IMPLEMENTED = Reply(502, "Command not implemented", enhanced="5.5.1")
 TLS_UNAVAILABLE = Reply(502, "TLS not available", enhanced="5.5.1")
 AUTH_DISABLED = Reply(502, "Authentication not available", enhanced="5.5.1")
 BAD_SEQUENCE = Reply(503, "Bad sequence of commands", enhanced="5.5.1")
 NO_HELO = Reply(503, "Polite people say HELO first", enhanced="5.5.1")
 NO_RECIPIENTS = Reply(503, "No valid recipients", enhanced="5.5.1")
-AUTH_UNKNOWN_MECHANISM = Reply(504, "Unknown authentication mechanism", enhanced="5.5.4")
 TLS_REQUIRED = Reply(530, "Must issue a STARTTLS command first", enhanced="5.7.0")  # RFC 3207 4
 AUTH_FAILED = Reply(535, "Authentication failed", enhanced="5.7.8")  # RFC 4954 6
 AUTH_REQUIRED = Reply(530, "Authentication required", enhanced="5.7.0")  # RFC 4954 6
