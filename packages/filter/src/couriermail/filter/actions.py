@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from couriermail.filter.errors import RecipeLimitError, RecipeRuntimeError
+from couriermail.filter.errors import RecipeRuntimeError
 from couriermail.filter.run import Finished
-from couriermail.filter.values import unescape
+from couriermail.filter.values import exit_code, unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +16,18 @@ __all__ = ["ACTIONS"]
 
 
 def _to(run: Run, value: bytes) -> None:
-    status = _deliver(run, value, verb="to", is_command_output=False)
-    raise Finished(is_trappable=status != 0)
+    _deliver(run, value, verb="to", is_command_output=False)
+    _finish(run)
 
 
 def _to_command(run: Run, value: bytes) -> None:
-    status = _deliver(run, value, verb="to", is_command_output=True)
-    raise Finished(is_trappable=status != 0)
+    _deliver(run, value, verb="to", is_command_output=True)
+    _finish(run)
+
+
+def _finish(run: Run) -> None:
+    # An exception block traps the end of a delivery when EXITCODE, whoever set it, is not 0.
+    raise Finished(is_trappable=exit_code(run.variables.get(b"EXITCODE", b"")) != 0)
 
 
 def _cc(run: Run, value: bytes) -> None:
@@ -33,9 +38,9 @@ def _cc_command(run: Run, value: bytes) -> None:
     _deliver(run, value, verb="cc", is_command_output=True)
 
 
-def _deliver(run: Run, value: bytes, *, verb: str, is_command_output: bool) -> int:
+def _deliver(run: Run, value: bytes, *, verb: str, is_command_output: bool) -> None:
     try:
-        return run.deliver(value, verb=verb, is_command_output=is_command_output)
+        run.deliver(value, verb=verb, is_command_output=is_command_output)
     except RecipeRuntimeError:
         run.log_failure(value)
         raise
@@ -75,8 +80,6 @@ def _include(run: Run, value: bytes) -> None:
     run.include_depth += 1
     try:
         recipe.program(run)
-    except RecursionError:
-        raise RecipeLimitError("Recipes nested too deeply.", limit="include_depth") from None
     finally:
         run.include_depth -= 1
         run.close_database()

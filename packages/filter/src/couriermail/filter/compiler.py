@@ -251,22 +251,37 @@ class _Compiler:
         return assign
 
     def _logical(self, node: Logical) -> Value:
-        left, right = self.value(node.left), self.value(node.right)
+        operands: list[Value] = []
+        left: Expression = node
+        while isinstance(left, Logical) and left.operator == node.operator:
+            operands.append(self.value(left.right))
+            left = left.left
+        *others, last = reversed([*operands, self.value(left)])
         stops_when = node.operator == "||"
 
         def decide(run: Run) -> bytes:
-            result = left(run)
-            return result if is_true(result) is stops_when else right(run)
+            for operand in others:
+                result = operand(run)
+                if is_true(result) is stops_when:
+                    return result
+            return last(run)
 
         return decide
 
     def _binary(self, node: Binary) -> Value:
-        left, right = self.value(node.left), self.value(node.right)
-        operation = _OPERATIONS[node.operator]
+        steps: list[tuple[Callable[[bytes, bytes], bytes], Value]] = []
+        left: Expression = node
+        while isinstance(left, Binary):  # a long sum is a loop, not a recursion
+            steps.append((_OPERATIONS[left.operator], self.value(left.right)))
+            left = left.left
+        first = self.value(left)
+        steps.reverse()
 
         def operate(run: Run) -> bytes:
-            first = left(run)
-            return operation(first, right(run))
+            result = first(run)
+            for operation, operand in steps:
+                result = operation(result, operand(run))
+            return result
 
         return operate
 

@@ -13,16 +13,19 @@ __all__ = ["log_entry"]
 _COLUMNS = 72
 
 
-def log_entry(message: FilterMessage, mailbox: bytes, *, when: float, is_failed: bool) -> bytes:
+def log_entry(
+    message: FilterMessage, mailbox: bytes, *, kind: str, when: float, is_failed: bool
+) -> bytes:
     """One entry.
 
     Args:
         message: the message as delivered.
         mailbox: the mailbox, command or addresses.
+        kind: what it is; an mbox file holds more bytes, since lines are quoted there.
         when: seconds since the epoch; shown as local time.
         is_failed: True when it could not be delivered or the command did not end with 0.
     """
-    size = b"(%d)" % message.size
+    size = b"(%d)" % (_quoted_size(message) if kind == "mbox" else message.size)
     room = _COLUMNS - 1 - len(size)
     label = b"!Err: " if is_failed else b"File: "
     return b"".join(
@@ -42,3 +45,11 @@ def _field(message: FilterMessage, name: bytes) -> bytes:
         if key.lower() == name:
             values.append(value.strip())
     return b"".join(values)
+
+
+def _quoted_size(message: FilterMessage) -> int:
+    from couriermail.maildir.mbox import FromQuoter
+
+    quoter = FromQuoter()
+    size = sum(len(quoter.feed(chunk)) for chunk in message.chunks())
+    return size + len(quoter.finish())

@@ -27,7 +27,7 @@ _WORD = _WORD_START | frozenset(b"{}")
 _OPTION = frozenset(_LETTERS + b"+.,-")
 _QUOTES = {0x22: "QSTR", 0x27: "SQSTR", 0x60: "BTSTR"}
 _PAIRS = frozenset((b"&&", b"||", b"<=", b">=", b"=~", b"==", b"!="))
-_SINGLES = frozenset(b"&|{}();+*~<>=!,")
+_SINGLES = frozenset(b"&|{}()+*~<>=!,")
 _BEFORE_PATH = frozenset(("=", "to", "cc"))
 _UNCLOSED = "maildrop: Missing ', \", or `."
 
@@ -159,6 +159,8 @@ class Lexer:
             self._at += 2
             return self._token(pair.decode(), start)
         self._at += 1
+        if char == 0x3B:
+            return self._token("SEMI", start)
         return self._token(chr(char) if char in _SINGLES else "ERROR", start)
 
     def _word(self, start: int) -> Token:

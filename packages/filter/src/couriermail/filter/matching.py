@@ -9,11 +9,14 @@ from couriermail.filter.values import MessageText, format_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from couriermail.filter.run import Run
     from couriermail.filter.search import Found
     from couriermail.filter.syntax import Pattern
+
+    T = TypeVar("T")
 
 __all__ = ["Matcher"]
 
@@ -33,37 +36,31 @@ class Matcher:
         self._name = name
         self._options = parse_options(pattern.options)
         self._parts, _ = split_text(pattern.text)
-        self._compiled: dict[bytes, CompiledPattern | None] = {}
+        self._compiled: dict[bytes, CompiledPattern] = {}
 
     def search_message(self, run: Run) -> bytes:
         """The value of a pattern that stands alone: 1, 0 or a score."""
-        pattern = self._pattern(run)
-        if pattern is None:
-            return b"0"
         subject = run.view.subject(self._options)
         if self._options.weight is not None:
-            return self._score(pattern.lines(subject))
-        return self._noted(run, pattern.first_line(subject), is_foreign=True)
+            return self._search(run, lambda pattern: self._score(pattern.lines(subject)), b"0")
+        found = self._search(run, lambda pattern: pattern.first_line(subject), None)
+        return self._noted(run, found, is_foreign=True)
 
     def search_text(self, run: Run, text: bytes) -> bytes:
         """The value of `text =~ /pattern/`."""
-        pattern = self._pattern(run)
-        if pattern is None:
-            return b"0"
         if self._options.weight is not None:
-            return self._score(pattern.all_in(text))
-        is_foreign = isinstance(text, MessageText)
-        return self._noted(run, pattern.first_in(text), is_foreign=is_foreign)
+            return self._search(run, lambda pattern: self._score(pattern.all_in(text)), b"0")
+        found = self._search(run, lambda pattern: pattern.first_in(text), None)
+        return self._noted(run, found, is_foreign=isinstance(text, MessageText))
 
     def every_line(self, run: Run) -> list[Found]:
         """For `foreach`: the first match of every line of the message that has one."""
-        pattern = self._pattern(run)
-        return [] if pattern is None else list(pattern.lines(run.view.subject(self._options)))
+        subject = run.view.subject(self._options)
+        return self._search(run, lambda pattern: [*pattern.lines(subject)], [])
 
     def every_occurrence(self, run: Run, text: bytes) -> list[Found]:
         """For `foreach`: every match in a string."""
-        pattern = self._pattern(run)
-        return [] if pattern is None else list(pattern.all_in(text))
+        return self._search(run, lambda pattern: [*pattern.all_in(text)], [])
 
     def _noted(self, run: Run, found: Found | None, *, is_foreign: bool) -> bytes:
         if found is None:
@@ -78,28 +75,15 @@ class Matcher:
             weight *= self._options.factor
         return format_number(score)
 
-    def _pattern(self, run: Run) -> CompiledPattern | None:
-        """The pattern for this run, or None when it is wrong, which was then reported."""
+    def _search(self, run: Run, search: Callable[[CompiledPattern], T], otherwise: T) -> T:
+        """Search with the pattern of this run; a wrong one is reported and finds nothing."""
         text = b"".join(
             run.variables.get(part, b"") if is_variable else part
             for is_variable, part in self._parts
         )
-        if text in self._compiled:
-            pattern = self._compiled[text]
-            if pattern is not None:
-                return pattern
-        if len(self._compiled) >= _KEPT_PATTERNS:
-            self._compiled.clear()
-        pattern = self._compiled[text] = self._compile(run, text)
-        return pattern
-
-    def _compile(self, run: Run, text: bytes) -> CompiledPattern | None:
         try:
-            return CompiledPattern(
-                text,
-                case_sensitive=self._options.case_sensitive,
-                seconds=run.limits.match_seconds,
-            )
+            pattern = self._compiled.get(text) or self._compile(run, text)
+            return search(pattern)
         except PatternError as error:
             if error.is_unsupported:
                 raise RecipeRuntimeError(
@@ -109,7 +93,17 @@ class Matcher:
                     column=self._node.column,
                 ) from None
             self._report(run, text, error)
-            return None
+            return otherwise
+
+    def _compile(self, run: Run, text: bytes) -> CompiledPattern:
+        if len(self._compiled) >= _KEPT_PATTERNS:
+            self._compiled.clear()
+        pattern = self._compiled[text] = CompiledPattern(
+            text,
+            case_sensitive=self._options.case_sensitive,
+            seconds=run.limits.match_seconds,
+        )
+        return pattern
 
     def _report(self, run: Run, text: bytes, error: PatternError) -> None:
         # Courier: the diagnostic, then the recipe goes on as if nothing had matched

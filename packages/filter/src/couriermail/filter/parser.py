@@ -36,14 +36,21 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_NESTING", "parse"]
 
-MAX_NESTING = 100
+MAX_NESTING = 50
 """How deep statements and parentheses may be nested; Python's own stack is the reason."""
 
 _STRINGS = frozenset(("QSTR", "SQSTR", "BTSTR"))
 _ACTIONS = frozenset(
     ("to", "cc", "echo", "xfilter", "system", "logfile", "log", "include", "import", "unset")
 )
-_COMPARISONS = frozenset(("<", "<=", ">", ">=", "==", "!=", "lt", "le", "gt", "ge", "eq", "ne"))
+_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=", "lt", "le", "gt", "ge", "eq", "ne")
+# how tightly an operator binds; comparisons do not associate
+_LOGICAL, _COMPARING, _TIGHTEST = 2, 3, 7
+_LEVELS = {
+    **{"||": 1, "&&": 2, "|": 4, "&": 5, "+": 6, "MINUS": 6, "*": 7, "DIV": 7},
+    **dict.fromkeys(_COMPARISONS, _COMPARING),
+}
+_SIGNS = {"MINUS": "-", "DIV": "/"}
 _ONE_ELEMENT = frozenset(("length", "getaddr", "escape", "tolower", "toupper", "hasaddr"))
 # function -> (fewest, most arguments, what is said when a parenthesis or comma is missing)
 _ARGUMENT_LISTS = {
@@ -196,65 +203,28 @@ class _Parser:
 
     def _expression(self) -> Expression:
         self._enter()
-        left = self._or()
+        left = self._operation(1)
         while self._token.kind == "=":
             name = _variable_name(left)
             if name is None:
                 raise self._error("Syntax error before =")
             self._advance()
-            left = Assign(left.line, left.column, name, self._or())
+            left = Assign(left.line, left.column, name, self._operation(1))
         self._depth -= 1
         return left
 
-    def _or(self) -> Expression:
-        left = self._and()
-        while self._token.kind == "||":
-            operator = self._advance()
-            left = Logical(operator.line, operator.column, "||", left, self._and())
-        return left
-
-    def _and(self) -> Expression:
-        left = self._comparison()
-        while self._token.kind == "&&":
-            operator = self._advance()
-            left = Logical(operator.line, operator.column, "&&", left, self._comparison())
-        return left
-
-    def _comparison(self) -> Expression:
-        left = self._bit_or()
-        if self._token.kind not in _COMPARISONS:
-            return left
-        operator = self._advance()
-        return Binary(operator.line, operator.column, operator.kind, left, self._bit_or())
-
-    def _bit_or(self) -> Expression:
-        left = self._bit_and()
-        while self._token.kind == "|":
-            operator = self._advance()
-            left = Binary(operator.line, operator.column, "|", left, self._bit_and())
-        return left
-
-    def _bit_and(self) -> Expression:
-        left = self._sum()
-        while self._token.kind == "&":
-            operator = self._advance()
-            left = Binary(operator.line, operator.column, "&", left, self._sum())
-        return left
-
-    def _sum(self) -> Expression:
-        left = self._product()
-        while self._token.kind in ("+", "MINUS"):
-            operator = self._advance()
-            sign = "+" if operator.kind == "+" else "-"
-            left = Binary(operator.line, operator.column, sign, left, self._product())
-        return left
-
-    def _product(self) -> Expression:
+    def _operation(self, floor: int) -> Expression:
+        """Operators that bind at least as tightly as `floor`, by precedence climbing."""
         left = self._match()
-        while self._token.kind in ("*", "DIV"):
-            operator = self._advance()
-            sign = "*" if operator.kind == "*" else "/"
-            left = Binary(operator.line, operator.column, sign, left, self._element())
+        ceiling = _TIGHTEST
+        while floor <= (level := _LEVELS.get(self._token.kind, 0)) <= ceiling:
+            word = self._advance()
+            # the right side of * and / is an element: no =~ there (spec filter 4.2)
+            right = self._element() if level == _TIGHTEST else self._operation(level + 1)
+            kind = Logical if level <= _LOGICAL else Binary
+            sign = _SIGNS.get(word.kind, word.kind)
+            left = kind(word.line, word.column, sign, left, right)
+            ceiling = level - 1 if level == _COMPARING else level
         return left
 
     def _match(self) -> Expression:

@@ -15,6 +15,7 @@ must contain, and whether the pattern is nothing but literals joined by `.*`.
 
 from __future__ import annotations
 
+from couriermail.filter.errors import FilterError
 from couriermail.filter.literals import Literals
 
 TYPE_CHECKING = False
@@ -59,7 +60,7 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 _OCTAL = frozenset("01234567")
 
 
-class PatternError(Exception):
+class PatternError(FilterError):
     """A pattern that is wrong, or right in PCRE2 but beyond this engine.
 
     Attributes:

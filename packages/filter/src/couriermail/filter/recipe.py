@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from couriermail.filter.compiler import compile_tree
+from couriermail.filter.errors import RecipeSyntaxError
 from couriermail.filter.message import BytesMessage
 from couriermail.filter.outcome import RunLimits
 from couriermail.filter.parser import parse
@@ -95,7 +96,12 @@ def compile_recipe(text: str | bytes, *, name: str, embedded: bool = False) -> R
         RecipeSyntaxError: with line, column and the words around the mistake.
     """
     source = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    return Recipe(name, parse(source, name=name, embedded=embedded), embedded=embedded)
+    try:
+        return Recipe(name, parse(source, name=name, embedded=embedded), embedded=embedded)
+    except RecursionError:
+        raise RecipeSyntaxError(
+            "Syntax error.", name=name, line=1, column=1, scanner_line=1, hint="nested too deeply"
+        ) from None
 
 
 def start_run(

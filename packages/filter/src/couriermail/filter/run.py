@@ -43,8 +43,8 @@ class Finished(Exception):  # noqa: N818 - control flow, not an error; never lea
     """The recipe ended early: `exit`, or `to`.
 
     Attributes:
-        is_trappable: True when an `exception` block goes on behind its end: a command that
-            `to` gave the message to ended with another status than 0.
+        is_trappable: True when an `exception` block goes on behind its end: `to` delivered,
+            and EXITCODE is not 0.
     """
 
     def __init__(self, *, is_trappable: bool) -> None:
@@ -103,6 +103,8 @@ class Run:
             program(self)
         except Finished:
             return True
+        except RecursionError:
+            raise RecipeLimitError("Recipe nested too deeply.", limit="nesting") from None
         finally:
             self.close_database()
         return False
@@ -258,21 +260,21 @@ class Run:
 
     def _record(self, kind: str, target: bytes, verb: str, status: int) -> None:
         self.deliveries.append(Delivery(kind, bytes(target), verb=verb, status=status))
-        if self.has_log:
-            from couriermail.filter.delivery_log import log_entry
-
-            self.host.write_log(
-                log_entry(self.message, target, when=self.host.now(), is_failed=status != 0)
-            )
+        self._log_delivery(kind, target, is_failed=status != 0)
 
     def log_failure(self, target: bytes) -> None:
         """Write the delivery log's entry for a mailbox that could not be delivered to."""
-        if self.has_log:
-            from couriermail.filter.delivery_log import log_entry
+        self._log_delivery("", target, is_failed=True)
 
-            self.host.write_log(
-                log_entry(self.message, target, when=self.host.now(), is_failed=True)
-            )
+    def _log_delivery(self, kind: str, target: bytes, *, is_failed: bool) -> None:
+        if not self.has_log:
+            return
+        from couriermail.filter.delivery_log import log_entry
+
+        when = self.host.now()
+        self.host.write_log(
+            log_entry(self.message, target, kind=kind, when=when, is_failed=is_failed)
+        )
 
     # -- small things ------------------------------------------------------------------
 

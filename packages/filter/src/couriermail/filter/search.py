@@ -176,15 +176,6 @@ class CompiledPattern:
         engine = self._engine(in_block=False, is_ascii=text.isascii())
         return engine.occurrences(text, self._seconds)
 
-    def prepare(self) -> None:
-        """Compile what cannot be avoided, so that a wrong pattern shows itself.
-
-        Raises:
-            PatternError: the engine refuses the pattern.
-        """
-        if self._chain is None:
-            self._engine(in_block=True, is_ascii=True)
-
     def _folded(self, literals: tuple[str, ...]) -> tuple[bytes, ...]:
         encoded = tuple(literal.encode() for literal in literals)
         return encoded if self._case_sensitive else tuple(text.lower() for text in encoded)

@@ -1,0 +1,314 @@
+"""Debian's maildrop 2.9 and ours on the same recipe and message, in homes of their own.
+
+Compared are the exit code, what `echo` and commands print, and every file left in the home.
+Where the newest Courier or our own rules differ from 2.9 on purpose (spec filter, marks N and
+T) the case is in the unit tests instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from couriermail.filter import FilterError, LocalHost, compile_recipe
+
+pytestmark = pytest.mark.peer("maildrop")
+
+MESSAGE = b"""From: Alice <alice@example.com>
+To: Bob <bob@example.com>, carol@example.net
+Cc: dave@example.org
+Subject: Hello World
+Message-ID: <1@x>
+X-Num: 5
+
+body line one
+body line two
+From me
+>From y
+ From z
+"""
+
+Result = tuple[int, bytes, dict[str, bytes]]
+
+
+def run_peer(home: Path, recipe: str, message: bytes) -> Result:
+    _prepare(home, recipe)
+    done = subprocess.run(
+        ["maildrop", "r"],
+        cwd=home,
+        input=message,
+        env={"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": str(home)},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    return done.returncode, done.stdout, _files(home)
+
+
+def run_ours(home: Path, recipe: str, message: bytes) -> Result:
+    _prepare(home, recipe)
+    with (home.parent / f"{home.name}.out").open("w+b") as output:
+        host = LocalHost(home, output=output.fileno(), umask=0o007)
+        try:
+            compiled = compile_recipe((home / "r").read_bytes(), name="r")
+            code = compiled.run(message, host=host, env={"HOME": str(home)}).exit_code
+        except FilterError as error:
+            code = error.exit_code
+        finally:
+            host.close()
+        output.seek(0)
+        return code, output.read(), _files(home)
+
+
+def _prepare(home: Path, recipe: str) -> None:
+    for name in ("md/new", "md/tmp", "md/cur"):
+        (home / name).mkdir(parents=True)
+    (home / "list").write_bytes(b"  foo@bar\nabc\n# no\n\ntrail $\n")
+    (home / "r").write_text(f'DEFAULT="md"\n{recipe}\n')
+    (home / "r").chmod(0o600)
+
+
+def _files(home: Path) -> dict[str, bytes]:
+    """Contents by name; maildir names and dates are left out."""
+    found: dict[str, bytes] = {}
+    for path in sorted(home.rglob("*")):
+        if not path.is_file() or path.name == "r":
+            continue
+        name = str(path.relative_to(home))
+        if "/new/" in name or "/cur/" in name:
+            size_and_flags = path.name[path.name.index(",S=") :]
+            name = f"{os.path.dirname(name)}/*{size_and_flags}"
+            name += f"#{sum(other.startswith(name) for other in found)}"
+        content = re.sub(rb"(?m)^(From \S+|Date:) .* \d{4}$", rb"\1 *", path.read_bytes())
+        found[f"{name} {path.stat().st_mode & 0o777:o}"] = content
+    return found
+
+
+RECIPES = {
+    "to-maildir": 'to "./md/"',
+    "default": "X=1",
+    "129-mbox-twice": 'cc "mb"\nto "mb2"',
+    "130-umask-022": 'UMASK=022\nto "mb"',
+    "130-umask-007": 'UMASK=007\nto "mb"',
+    "130-umask-abc": 'UMASK="abc"\nto "mb"',
+    "133-maildir-umask": "UMASK=022\nto md",
+    "134-flags": 'FLAGS="RS"\nto md',
+    "134-bad-flags": 'FLAGS="XS"\nto md',
+    "137-exit": 'to "|cat >/dev/null; exit 9"',
+    "137-killed": 'to "|kill -9 $$"',
+    "137-missing": 'to "|nosuch 2>/dev/null"',
+    "138-small": 'to "|exit 4"',
+    "139-cc": 'cc "|cat >/dev/null; exit 9"\nexit',
+    "140-forward": 'SENDMAIL="printf %s\\\\n"\nto "! a@b c@d"',
+    "141-default-command": 'DEFAULT="|cat >mb; exit 5"',
+    "142-xfilter": 'xfilter "sed s/Hello/Bye/"\necho "$SIZE"\nto mb',
+    "142-xfilter-fails": 'xfilter "cat; exit 3"',
+    "144-log": 'logfile "log"\nlog "note"\ncc md\ncc mb\nto "|cat >/dev/null; exit 2"',
+    "61-backticks": 'X=`echo " a  b "; echo c; echo`\necho "[$X] $RETURNCODE"\nX=`echo q; exit 3`\n'
+    'echo "[$X] $RETURNCODE"\nX=`head -c 10`\necho "[$X]"',
+    "62-nested": 'X=`echo \\`echo in\\``\necho "$X"\nX="p"`echo q`"r"\necho "$X"',
+    "67-echo": 'echo "a\\tb\\101\\q\\\\z\\c"\necho "x\\cy"\necho "end\\\\c"',
+    "70-block": "if (1) echo y",
+    "71-empty-body": "if (0)\n\necho y",
+    "71-comment-body": "if (0)\n# c\n{\necho y\n}",
+    "72-blank-else": "if (0)\n{\necho a\n}\n\nelse\n{\necho b\n}",
+    "73-brace-else": "if (1)\n{\necho a\n} else\n{\necho b\n}",
+    "74-one-line": "if (1); { echo a; }; else; { echo b; };",
+    "75-dangling": "if (1)\n if (0)\n echo a\n else\n echo b\necho c",
+    "78-assign": 'if (X="q")\necho "$X"',
+    "85-exception": 'exception {\ninclude "/nonexistent"\necho never\n}\necho after',
+    "87-exit-in-exception": "EXITCODE=5\nexception {\nexit\n}\necho after\nexit",
+    "88-command-in-exception": 'exception {\nto "|cat >/dev/null; exit 5"\n}\necho "after $EXITCODE"\nexit',
+    "92-minus": "EXITCODE=-1\nexit",
+    "92-256": "EXITCODE=256\nexit",
+    "92-abc": 'EXITCODE="abc"\nexit',
+    "92-3x": 'EXITCODE=" 3x"\nexit',
+    "93-exit": "exit 5",
+    "94-import": 'import "NOPE"\necho "[$NOPE]"',
+    "95-unset": 'X=1\nunset X\necho "[$X]"',
+    "96-while": "I=1\nwhile ($I <= 3)\n{\necho $I\nI=$I+1\n}",
+    "97-order": 'echo "1"\nsystem "echo 2"\necho "3"',
+    "100-body": "R=(/body/)\nB=(/body/:b != 0)\nif (/body/:hb)\necho both\nif (/body/:h)\necho head\n"
+    'echo "$R $B"',
+    "101-weights": 'A=(/body/:b,1)\nB=(/body/:b,10,0.5)\nC=(/o/:b,1,1)\necho "$A $B $C"',
+    "105-case": 'if (/x-NUM/:D)\necho no\nif (/Hello/:D)\necho "$MATCH"',
+    "106-groups": '/(zzz)?From/\necho "[$MATCH][$MATCH1]"',
+    "108-kept": '/^From: (.*)/\n/^zzz(.*)/\n/^To:/\necho "[$MATCH][$MATCH1]"',
+    "109-variable": 'X="hello"\nif (/^Subject: ${X} World/)\necho y',
+    "110-slash": 'X="a/b"\nif ("xa/bx" =~ /$X/)\necho y\nif ("a/b" =~ /a[\\/]b/)\necho z',
+    "111-empty": "if (//)\necho y",
+    "112-string": 'X=/abc/\necho "$X"',
+    "115-getaddr": 'Y=getaddr("a@b,c@d")\nif ($Y =~ /b\\nc/)\necho y\nif ($Y =~ /a.*c/)\necho n',
+    "116-utf8": 'if ("É" =~ /^é$/)\necho a\nif ("É" =~ /^\\w$/)\necho b\nif ("É" =~ /^.$/)\necho c',
+    "118-lookup": 'A=lookup("foo@bar","list")\nB=lookup("ABC","list")\nC=lookup("ABC","list","D")\n'
+    'E=lookup("trail","list")\nF=lookup("trail ","list")\necho "$A$B$C$E$F"',
+    "120-lookup-missing": 'X=lookup("a","nolk")',
+    "121-getaddr": 'X=getaddr(\'To: joe@domain.com (Joe Brown), "Alex Smith" <alex@domain.com>, '
+    'tom@domain.com, grp: a@b, c@d;, x\')\necho "$X"',
+    "122-hasaddr": 'A=hasaddr("BOB@example.com")\nB=hasaddr("dave@example.org")\n'
+    'C=hasaddr("alice@example.com")\nD=hasaddr("bob")\necho "$A$B$C$D"',
+    "128-exponential": 'X="'
+    + "a" * 40
+    + '!"\nif ($X =~ /^(a+)+$/)\necho y\nif ($X =~ /^(a|aa)+$/)\necho y',
+    "flock": 'flock "lock" {\necho in\n}\necho out',
+    "foreach-string": 'foreach "a1b22c" =~ /[0-9]+/\necho "$MATCH"',
+    "foreach-message": 'foreach /^(to|cc): *(.*)/\necho "$MATCH"',
+    "include-missing": 'include "nothing"',
+    "posix-class": 'if ("ab12" =~ /^[[:alpha:]]+[[:digit:]]+$/)\necho "$MATCH"',
+    "quoted-literal": 'if ("a.b" =~ /^\\Qa.b\\E$/)\necho y\nif ("axb" =~ /^\\Qa.b\\E$/)\necho n',
+    "inline-option": 'if ("ABC" =~ /a(?-i)B(?i)c/)\necho y',
+    "lookaround": 'if ("foobar" =~ /foo(?=bar)/)\necho "$MATCH"\nif ("xbar" =~ /(?<!foo)bar/)\necho y',
+    "keep": 'if ("foobar" =~ /foo\\Kbar/)\necho "$MATCH"',
+    "possessive": 'if ("aaa" =~ /a++a/)\necho y\nif ("aab" =~ /(?>a+)b/)\necho z',
+    "recursion": 'if ("((x))" =~ /^(\\((?:x|(?1))\\))$/)\necho y',
+    "end-anchors": 'Y=getaddr("a@b")\nif ($Y =~ /b$/)\necho 1\nif ($Y =~ /b\\Z/)\necho 2\nif ($Y =~ /b\\z/)\necho 3',
+    "literal-brace": 'if ("a{b" =~ /a{b/)\necho y',
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
+def test_a_recipe_has_the_same_effect_as_in_debian(recipe: str, tmp_path: Path) -> None:
+    ours, peer = tmp_path / "ours", tmp_path / "peer"
+    assert run_ours(ours, recipe, MESSAGE) == run_peer(peer, recipe, MESSAGE)
+
+
+LARGE = MESSAGE + b"x" * 79 + b"\n"
+LARGE += (b"y" * 79 + b"\n") * 3000
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "to mb",
+        "to md",
+        'to "|exit 0"',
+        'to "|exit 3"',
+        'xfilter "tr y z"\nto mb',
+        "X=`wc -c`\necho $X",
+    ],
+)
+def test_a_large_message_has_the_same_effect_as_in_debian(recipe: str, tmp_path: Path) -> None:
+    assert run_ours(tmp_path / "a", recipe, LARGE) == run_peer(tmp_path / "b", recipe, LARGE)
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"Subject: x\n\nno end", b"\nbody\n", b"Subject: only\n"], ids=repr
+)
+@pytest.mark.parametrize("recipe", ["to mb", 'to "|cat >got"'])
+def test_an_odd_message_is_stored_as_in_debian(recipe: str, message: bytes, tmp_path: Path) -> None:
+    assert run_ours(tmp_path / "a", recipe, message) == run_peer(tmp_path / "b", recipe, message)
+
+
+# -- generated recipes -------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    ["0", "1", "7", "-3", "0.5", "abc", '"a b"', "'$X'", '"$X"', "$Y", '"x${X}y"', '""', "2.5e1",
+     "$MATCH", '"$MATCH1"', "10", '"AbC"', "$RETURNCODE", "`echo hi`", '"a" "b"']
+)  # fmt: skip
+PATTERNS = st.sampled_from(
+    ["/^From:/", "/^subject: *(.*)/", "/b/:b", "/o/:b,2", "/x/", "/(a|b)c/", "/^To:.*bob/:D",
+     "/line (one|two)/:b", "/^(to|cc):/:h,5", "/[0-9]+/", "/./:b,1,0.5", "/o+/:hb"]
+)  # fmt: skip
+
+
+def _expressions() -> st.SearchStrategy[str]:
+    leaves = st.one_of(WORDS, PATTERNS.map(lambda text: f"({text} != 0)"))
+    operators = st.sampled_from(
+        ["+", "-", "*", "||", "&&", "|", "&", "==", "!=", "<", "lt", "eq", "ge"]
+    )
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.tuples(inner, operators, inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+            inner.map(lambda text: f"(!{text})"),
+            st.tuples(WORDS, st.sampled_from(["/a/", "/(b)|c/", "/^[0-9]/:1", "/./:1,2"])).map(
+                lambda t: f"(({t[0]} =~ {t[1]}) + 0)"
+            ),
+            st.tuples(st.sampled_from(["length", "tolower", "toupper", "escape"]), inner).map(
+                lambda t: f"({t[0]} {t[1]})"
+            ),
+            st.tuples(inner, st.integers(-1, 4)).map(lambda t: f"(substr({t[0]},{t[1]}))"),
+        ),
+        max_leaves=6,
+    )
+
+
+def _statements() -> st.SearchStrategy[str]:
+    names = st.sampled_from(["X", "Y"])
+    simple = st.one_of(
+        st.tuples(names, _expressions()).map(lambda t: f"{t[0]}={t[1]}"),
+        _expressions().map(lambda text: f"echo {text}"),
+        PATTERNS,
+        st.sampled_from(["cc mb", "cc md", "unset X", 'cc "|cat >/dev/null; exit 3"', "exit"]),
+        st.sampled_from(["to md", "EXITCODE=4", 'system "exit 2"', 'xfilter "tr o 0"']),
+    )
+
+    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        block = st.lists(inner, max_size=3).map(lambda lines: "\n".join(["{", *lines, "}"]))
+        return st.one_of(
+            st.tuples(_expressions(), block, block).map(
+                lambda t: f"if ({t[0]})\n{t[1]}\nelse\n{t[2]}"
+            ),
+            st.tuples(_expressions(), block).map(lambda t: f"if ({t[0]})\n{t[1]}"),
+            block.map(lambda text: f"foreach /^[a-z]+: *(.)/\n{text}"),
+            block.map(lambda text: f"exception {text}"),
+        )
+
+    return st.recursive(simple, grow, max_leaves=8)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(lines=st.lists(_statements(), min_size=1, max_size=6))
+def test_a_generated_recipe_has_the_same_effect_as_in_debian(
+    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("pair")
+    recipe = "\n".join(lines)
+    ours = run_ours(directory / "ours", recipe, MESSAGE)
+    assert ours == run_peer(directory / "peer", recipe, MESSAGE)
+
+
+# -- the command itself ------------------------------------------------------------------
+
+COMMAND = [sys.executable, "-c", "from couriermail.cli.maildrop import main; main()"]
+
+LINES: dict[str, list[str]] = {
+    "recipe": ["r"],
+    "header": ["-A", "X-Extra: 1", "r"],
+    "glued": ["-AX-Extra: 1", "-fme@x", "r"],
+    "arguments": ["r", "one", "two"],
+    "150-unknown-option": ["-Z"],
+    "150-unknown-user": ["-d", "nosuchuser"],
+    "150-missing": ["nothing-here"],
+    "embedded": ["-m", "r"],
+}
+
+
+@pytest.mark.parametrize("arguments", LINES.values(), ids=LINES.keys())
+def test_the_command_line_is_understood_as_in_debian(arguments: list[str], tmp_path: Path) -> None:
+    results: list[Result] = []
+    for name, command in (("ours", COMMAND), ("peer", ["maildrop"])):
+        home = tmp_path / name
+        _prepare(home, 'echo "[$FROM][$SIZE][$1][$2][$MAILFILTER]"\nif (/^X-Extra/)\necho "$MATCH"')
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=home,
+            input=b"Return-Path: <me@y>\n" + MESSAGE,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+        results.append((done.returncode, done.stdout, _files(home)))
+    assert results[0] == results[1]
