@@ -25,6 +25,7 @@ import time
 import attrs
 
 from couriermail.mta.local.agent import run_agent
+from couriermail.mta.local.preload import preload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def serve_agents(
         stop: a descriptor (a pipe's end, an eventfd, a wake-up socket): readable or closed at
             its other end means stop.
     """
+    preload()
     _Parent(listener, settings, stop if isinstance(stop, int) else stop.fileno()).serve()
 
 
