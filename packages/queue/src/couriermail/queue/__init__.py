@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from couriermail.queue.queue import Queue
     from couriermail.queue.recovery import Finding
     from couriermail.queue.rows import Quarantined
+    from couriermail.queue.salvage import salvage
     from couriermail.queue.schedule import RetrySchedule
     from couriermail.queue.settings import QueueSettings
 else:
@@ -67,6 +68,7 @@ else:
             "queue": ("Queue",),
             "recovery": ("Finding",),
             "rows": ("Quarantined",),
+            "salvage": ("salvage",),
             "schedule": ("RetrySchedule",),
             "settings": ("QueueSettings",),
         },
@@ -97,4 +99,5 @@ __all__ = [
     "Submission",
     "Summary",
     "parse_number",
+    "salvage",
 ]
