@@ -47,12 +47,15 @@ _PLAIN = re.compile(
 )
 _TOKEN = re.compile(
     r'(?P<quoted>"(?:[^"\\]|\\.)*")'  # RFC 5321 4.1.2 Quoted-string
-    r"|(?P<literal>\[[^][\\\s]*\])"  # RFC 5321 4.1.3 address-literal
+    r"|(?P<literal>\[[0-9A-Za-z.:-]+\])"  # RFC 5321 4.1.3 address-literal
     r'|(?P<atom>[^][\s"()<>,;:@.\\]+)'
     r"|(?P<special>[@:.])",
     re.DOTALL,
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters, line separators, what turns the direction of text (RFC 6530 13), surrogates.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _DOT_ATOM = re.compile(r'[^][\s"()<>,;:@.\\!%]+(?:\.[^][\s"()<>,;:@.\\!%]+)*')
 _ROUTE = re.compile(r"@[^@:,\s]+(?:,@[^@:,\s]+)*:(?=.)")
 _LABEL = re.compile(r"[^\x00-,./:-@[-^`{-\x9f]+")  # letters, digits, `-`, `_`, non-ASCII
@@ -103,8 +106,8 @@ def is_valid_address(address: str) -> bool:
 def _canonical(text: str) -> str | None:
     """The canonical form of a syntactically correct address, else None."""
     plain = _PLAIN.fullmatch(text)
-    if plain is not None and len(text) <= MAX_ADDRESS:
-        return f"{plain[1]}@{canonical_domain(plain[2])}"
+    if plain is not None and len(text) <= MAX_ADDRESS and "xn--" not in text.lower():
+        return f"{plain[1]}@{plain[2].lower()}"
     tokens = _tokens(text)
     if tokens is None:
         return None
@@ -148,12 +151,11 @@ def _canonical_local(tokens: list[tuple[str, str]]) -> str:
 def _canonical_domain(tokens: list[tuple[str, str]]) -> str | None:
     if [kind for kind, _ in tokens] == ["literal"]:
         return tokens[0][1].lower()
-    words = tokens[::2]
-    if any(value != "." for _, value in tokens[1::2]):
+    if any(kind not in {"atom", "special"} or value == ":" for kind, value in tokens):
         return None
-    if not all(kind == "atom" and _LABEL.fullmatch(value) for kind, value in words):
-        return None
-    return canonical_domain(".".join(value for _, value in words))
+    name = canonical_domain("".join(value for _, value in tokens))
+    # Checked last: other forms of a character may become a dot or a slash.
+    return name if all(map(_LABEL.fullmatch, name.split("."))) else None
 
 
 @attrs.frozen(kw_only=True)

@@ -2,8 +2,8 @@
 
 `compile_aliases` is pure apart from reading sources: it answers an `AliasDatabase` or raises
 every problem at once.  `install_aliases` puts it into effect: program files first, then the
-table in one rename, then the removal of program files that nobody names any more.  A reader
-sees the old aliases or the new ones.
+table in one rename, then the removal of program files that nobody names any more.  So a lookup
+sees the old aliases or the new ones, and an alias that it finds always has its program file.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def compile_aliases(
 def install_aliases(
     config: Config, database: AliasDatabase, *, protocol: str | None = None
 ) -> None:
-    """Put compiled aliases into effect, durably; readers see the old or the new ones.
+    """Put compiled aliases into effect, durably; lookups see the old or the new ones.
 
     Raises:
         AliasesBusyError: another build is under way.

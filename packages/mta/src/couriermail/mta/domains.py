@@ -36,14 +36,18 @@ _MAX_REMEMBERED = 4096  # answers kept; peers choose the domains, so the number 
 
 
 def canonical_domain(domain: str) -> str:
-    """A domain in the form in which domains are compared: NFC, lower case, no `xn--`.
+    """A domain in the form in which domains are compared: lower case, NFKC, no `xn--`.
 
-    A label that is no valid ACE form of something stays as it is (RFC 5890 2.3.2.1).
+    NFKC, because names that differ in the width of letters only are one name to the DNS
+    (RFC 5895 2).  A label that is no valid ACE form of something stays as it is (RFC 5890
+    2.3.2.1).
     """
     if domain.isascii():
         lowered = domain.lower()
         return domain_to_unicode(lowered) if "xn--" in lowered else lowered
-    return unicodedata.normalize("NFC", domain_to_unicode(domain.lower()))
+    mapped = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", domain).lower())
+    mapped = mapped.replace("\u3002", ".")  # RFC 3490 3.1: the ideographic full stop
+    return unicodedata.normalize("NFKC", domain_to_unicode(mapped))
 
 
 @attrs.frozen
