@@ -123,6 +123,27 @@ def test_outcomes_without_next_due_keep_the_lease(
     assert list(queue.summaries()) == []
 
 
+@pytest.mark.parametrize("commit_max", [1, 512], ids=["two-transactions", "one-transaction"])
+def test_an_outcome_on_its_way_is_not_overwritten_by_the_next(
+    tmp_path: Path, clock: ManualClock, commit_max: int
+) -> None:
+    settings = QueueSettings(outcome_delay=5.0, commit_batch=2, commit_max=commit_max)
+    recipients = (Recipient(address="a@x"), Recipient(address="b@x"))
+    with Queue.open(tmp_path / "q", settings=settings, clock=clock) as queue:
+        queue.submit(Submission(queue.new_id(), Envelope(sender="", recipients=recipients), b"x"))
+        job = lease_one(queue, clock)
+
+        first = queue.finish(job, [OK])
+        queue.finish(job, [Outcome(index=1, kind="deferral")], next_due=clock.now()).result()
+
+        first.result()
+        states = lease_one(queue, clock).states
+        assert [(state.state, state.attempts) for state in states] == [
+            ("success", 1),
+            ("pending", 1),
+        ]
+
+
 def test_states_after_shows_outcomes_without_recording_them(
     queue: Queue, clock: ManualClock, submit: Submit
 ) -> None:

@@ -160,7 +160,7 @@ class Committer:
             self._is_idle = False
             batch = self._waiting[: self._settings.commit_max]
             self._waiting = self._waiting[self._settings.commit_max :]
-            self._urgent = self._first if any(w.is_urgent for w in self._waiting) else 0.0
+            self._first = self._urgent = 0.0  # what was left over has waited enough
             return batch
 
     def _pause(self) -> float:

@@ -37,7 +37,7 @@ from couriermail.queue.staging import Stager, seal_all
 from couriermail.queue.state import Change, encode_state
 from couriermail.queue.store import Store
 from couriermail.queue.trigger import Trigger
-from couriermail.queue.works import FinishWork, QuarantineWork, StateWork
+from couriermail.queue.works import FinishWork, Prepared, QuarantineWork, StateWork
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -457,13 +457,15 @@ class Queue:
         ends_lease: bool = False,
     ) -> Future[None]:
         _require_indexes(job, change)
-        state = job.stored.copy()
+        raw = job.raw_state  # before `stored`: a commit may bring both up to date meanwhile
+        stored = job.stored
+        state = stored.copy()
         change.apply_to(state, was_cancelled=job.cancelled is not None)
         if remove and not state.is_finished(len(job.envelope.recipients)):
             raise QueueError(f"{job.id}: removal would lose unfinished recipients")
         try:
             submit, files = self._stager.prepare(new) if new else (None, [])
-            prepared = None if remove else (state, self._encode(state))
+            prepared = None if remove else Prepared(raw, stored.due, state, self._encode(state))
         except QueueError as error:
             return _failed(error)
         work = FinishWork(

@@ -39,6 +39,7 @@ __all__ = [
     "FinishWork",
     "NewBody",
     "NewMessage",
+    "Prepared",
     "QuarantineWork",
     "ReserveWork",
     "StateWork",
@@ -70,6 +71,23 @@ class NewBody:
     reference: BodyRef
     data: bytes
     count: int
+
+
+@attrs.frozen
+class Prepared:
+    """A state computed before the transaction, and what it was computed from.
+
+    Attributes:
+        raw_before: the record it follows from, None when there was none.
+        due_before: the place in the due index that goes with that.
+        state: the new state.
+        record: the same, encoded.
+    """
+
+    raw_before: bytes | None
+    due_before: int | None
+    state: StoredState
+    record: bytes
 
 
 class LeaseBook(Protocol):
@@ -116,8 +134,9 @@ class SubmitWork(Work):
 class FinishWork(Work):
     """Record outcomes, insert reports, and reschedule or remove the message.
 
-    `prepared` is the state that results if nobody else (an operator's cancel or hold) touched
-    the message since it was leased; then nothing is decoded inside the transaction.
+    `prepared` is the state that results if nobody else (an operator's cancel or hold, an
+    outcome that is still on its way) touched the message; then nothing is decoded inside the
+    transaction.  It is None for a removal.
 
     Fault points: `queue.finish-before-commit`, `queue.finish-after-commit`.
     """
@@ -130,7 +149,7 @@ class FinishWork(Work):
         job: Job,
         change: Change,
         *,
-        prepared: tuple[StoredState, bytes] | None,
+        prepared: Prepared | None,
         new: SubmitWork | None,
         ends_lease: bool,
         leases: LeaseBook,
@@ -179,15 +198,15 @@ class FinishWork(Work):
             raise MessageNotFoundError(f"{job.id} is not queued") from None
 
     def _write_state(
-        self, transaction: lmdb.Transaction, prepared: tuple[StoredState, bytes]
+        self, transaction: lmdb.Transaction, prepared: Prepared
     ) -> tuple[StoredState, bytes]:
         db = self._store.db
         job = self._job
         raw = transaction.get(number_key(job.number), db=db.state)
-        if raw == job.raw_state and (raw is not None or self._exists(transaction)):
-            state, record = prepared
-            put_state(transaction, db, job.number, job.stored.due, state, record=record)
-            return prepared
+        if raw == prepared.raw_before and (raw is not None or self._exists(transaction)):
+            state, record = prepared.state, prepared.record
+            put_state(transaction, db, job.number, prepared.due_before, state, record=record)
+            return state, record
         try:
             state, _ = read_state(transaction, db, job.number)
         except KeyError:
