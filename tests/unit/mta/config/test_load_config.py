@@ -105,6 +105,21 @@ def test_retrybeta_never_divides_by_zero(load: Load) -> None:
     assert load(retrybeta="0").retry.beta == 1
 
 
+@pytest.mark.parametrize(("text", "filter_"), [("/usr/bin/f\n", "/usr/bin/f"), ("f", ""), ("", "")])
+def test_a_recipient_filter_is_an_absolute_path(load: Load, text: str, filter_: str) -> None:
+    assert load(maildropfilter=text).maildropfilter == filter_
+
+
+def test_a_maildrop_that_does_not_exist_is_ignored(load: Load, tmp_path: Path) -> None:
+    assert load(maildrop=str(tmp_path / "none")).maildrop != str(tmp_path / "none")
+    (tmp_path / "mine").touch()
+    assert load(maildrop=f"{tmp_path}/mine\n").maildrop == str(tmp_path / "mine")
+
+
+def test_filtered_modules_are_words(load: Load) -> None:
+    assert load(enablefiltering="esmtp  local\n").enablefiltering == ("esmtp", "local")
+
+
 def test_the_environment_of_courierd_completes_its_defaults(load: Load) -> None:
     environment = load(courierd='ARCHIVEDIR="/a"\nPATH=/bin\n').environment
     assert environment["PATH"] == "/bin"

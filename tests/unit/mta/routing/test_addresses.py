@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from couriermail.core import Reply
@@ -80,6 +81,15 @@ def shown(answer: str | Reply) -> str:
 )
 def test_recipients_over_smtp(text: str, expected: str) -> None:
     assert shown(rules().recipient(text, "esmtp", server_ip="192.0.2.1")) == expected
+
+
+@pytest.mark.parametrize("text", ["postmaster", "Postmaster@example.com"])
+def test_postmaster_is_accepted_where_no_other_mail_is(text: str) -> None:
+    """RFC 5321 4.5.1: a server accepts mail to postmaster, with and without its domain."""
+    closed = attrs.evolve(rules(), accept=DomainList(()))
+    assert closed.recipient(text, "esmtp") == "postmaster@example.com"
+    assert shown(closed.recipient("bob@example.com", "esmtp")) == "513 Relaying denied."
+    assert shown(closed.recipient("postmaster@x.test", "esmtp")) == "513 Relaying denied."
 
 
 @pytest.mark.parametrize(
