@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from couriermail.core import StorageError
-from couriermail.rfc822 import Message, MessageFileError, PushParser
+from couriermail.rfc822 import Limits, Message, MessageFileError, PushParser
 
 DATA = b"""\
 From: =?utf-8?q?Zo=C3=AB?= <zoe@example.com>
@@ -122,6 +122,13 @@ def test_headers_and_body_span_do_not_look_for_parts() -> None:
     assert DATA[start:end].startswith(b"--AA\n")
     assert end == len(DATA)
     assert message._root is None
+
+
+def test_a_header_over_the_limit_is_cut_and_the_body_stays_where_it_is() -> None:
+    data = b"A: b\n" * 100 + b"\nbody"
+    message = Message(data, limits=Limits(header_bytes=50))
+    assert len(message.headers) == len(message.root.headers) == 10
+    assert message.body_span == message.root.body_span == (501, 505)
 
 
 def test_a_structure_that_was_found_while_arriving_is_used() -> None:

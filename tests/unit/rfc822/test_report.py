@@ -16,6 +16,7 @@ from couriermail.rfc822 import (
     choose_boundary,
     decode_typed_address,
     encode_typed_address,
+    read_delivery_status,
 )
 
 ORIGINAL = b"From: a@example.com\nSubject: hello\n\nbody\n"
@@ -115,6 +116,16 @@ def test_our_own_parser_reads_it_back() -> None:
     assert status.recipients[0].original_address == "joe+x@example.com"
     assert status.message == STATUS.message
     assert message.root.children[2].body() == ORIGINAL
+
+
+def test_a_report_is_recognised_by_its_type() -> None:
+    report = bytes(make_report())
+    status = read_delivery_status(Message(report))
+    assert status is not None
+    assert [recipient.status for recipient in status.recipients] == ["5.1.1", "4.4.1"]
+    assert read_delivery_status(Message(report.replace(b"report-type", b"x-type"))) is None
+    assert read_delivery_status(Message(report.replace(b"/delivery-", b"/x-"))) is None
+    assert read_delivery_status(Message(ORIGINAL)) is None
 
 
 def test_only_the_header_is_returned_on_request() -> None:

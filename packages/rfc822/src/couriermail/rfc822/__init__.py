@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from couriermail.rfc822.address_encoding import encode_addresses
     from couriermail.rfc822.dates import format_date, local_offset, parse_date
     from couriermail.rfc822.defects import Defect, DefectKind
+    from couriermail.rfc822.delivery_status import (
+        DeliveryStatus,
+        MessageStatus,
+        RecipientStatus,
+        read_delivery_status,
+    )
     from couriermail.rfc822.encoded_word import (
         Run,
         decode_runs,
@@ -53,13 +59,7 @@ if TYPE_CHECKING:
         format_parameter,
         parse_parameters,
     )
-    from couriermail.rfc822.report import (
-        DeliveryStatus,
-        MessageStatus,
-        RecipientStatus,
-        Report,
-        choose_boundary,
-    )
+    from couriermail.rfc822.report import Report, choose_boundary
     from couriermail.rfc822.structure import PushParser, parse_structure
     from couriermail.rfc822.transfer import (
         decode_base64,
@@ -95,6 +95,12 @@ else:
             "defects": (
                 "Defect",
                 "DefectKind",
+            ),
+            "delivery_status": (
+                "DeliveryStatus",
+                "MessageStatus",
+                "RecipientStatus",
+                "read_delivery_status",
             ),
             "encoded_word": (
                 "Run",
@@ -140,9 +146,6 @@ else:
                 "parse_parameters",
             ),
             "report": (
-                "DeliveryStatus",
-                "MessageStatus",
-                "RecipientStatus",
                 "Report",
                 "choose_boundary",
             ),
@@ -219,6 +222,7 @@ __all__ = [
     "parse_message_ids",
     "parse_parameters",
     "parse_structure",
+    "read_delivery_status",
     "rewrite_address_field",
     "rewrite_addresses",
     "wrap_addresses",

@@ -8,14 +8,19 @@ rfc822 4.23, spec mta 12.4.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from couriermail.rfc822.headers import Field, split_fields
 from couriermail.rfc822.typed_address import decode_typed_address
 
-__all__ = ["DeliveryStatus", "MessageStatus", "RecipientStatus"]
+if TYPE_CHECKING:
+    from couriermail.rfc822.message import Message
+
+__all__ = ["DeliveryStatus", "MessageStatus", "RecipientStatus", "read_delivery_status"]
+
+_STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")
 
 ExtraFields = tuple[tuple[str, str], ...]
 
@@ -141,6 +146,28 @@ class DeliveryStatus:
 
     def __bytes__(self) -> bytes:
         return b"\n".join([bytes(self.message), *map(bytes, self.recipients)])
+
+
+def read_delivery_status(message: Message) -> DeliveryStatus | None:
+    """What a delivery report says; None for a message that is none (spec rfc822 2.2.9).
+
+    Some systems send two status parts, one of them without recipients: all recipients are
+    taken together, the fields about the message from the first part.
+    """
+    kind = message.content_type
+    if str(kind) != "multipart/report":
+        return None
+    if (kind.get("report-type") or "").lower() != "delivery-status":
+        return None
+    found = [
+        DeliveryStatus.parse(part.decoded())
+        for part in message.root.children
+        if str(part.content_type) in _STATUS_TYPES
+    ]
+    if not found:
+        return None
+    recipients = tuple(recipient for status in found for recipient in status.recipients)
+    return DeliveryStatus(found[0].message, recipients)
 
 
 def _read_recipient(fields: list[Field]) -> RecipientStatus | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_qp, b2a_base64
+from itertools import groupby
 
 from couriermail.rfc822.charset import DEFAULT_CHARSET, decode_charset, find_codec
 
@@ -97,18 +98,14 @@ def decode_runs(text: str, on_defect: Callable[[int, str], None] | None = None) 
         octets, is_clean = _decode_word(encoding, encoded)
         if not is_clean:
             _report(on_defect, found.start(), "damaged encoded word")
-        last = runs[-1] if runs else None
-        if last and (last.charset, last.language) == (charset.lower(), language.lower()):
-            last.octets += octets
-        else:
-            runs.append(Run(charset.lower(), language.lower(), octets))
+        runs.append(Run(charset.lower(), language.lower(), octets))
         position, after_word = found.end(), True
     if position < len(text):
         tail = text[position:]
         if "=?" in tail:
             _report(on_defect, position + tail.index("=?"), "not an encoded word")
         runs.append(Run(None, "", tail.encode("utf-8", "surrogatepass")))
-    return runs
+    return _join_runs(runs)
 
 
 def encode_words(text: str, charset: str = DEFAULT_CHARSET, policy: str = "any") -> str:
@@ -138,6 +135,14 @@ def encode_words(text: str, charset: str = DEFAULT_CHARSET, policy: str = "any")
 def encode_phrase(text: str, charset: str = DEFAULT_CHARSET) -> str:
     """Encodes a display name for use as a phrase (RFC 2047 5.3)."""
     return encode_words(text, charset, "word")
+
+
+def _join_runs(runs: list[Run]) -> list[Run]:
+    """Makes one run of neighbours that have charset and language in common."""
+    return [
+        Run(charset, language, b"".join(run.octets for run in group))
+        for (charset, language), group in groupby(runs, lambda run: (run.charset, run.language))
+    ]
 
 
 def _report(on_defect: Callable[[int, str], None] | None, index: int, what: str) -> None:

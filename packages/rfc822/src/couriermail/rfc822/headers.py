@@ -124,13 +124,14 @@ class Headers:
         raw: the block as it came, with its empty line if it had one.
     """
 
-    __slots__ = ("_fields", "_lower", "raw", "separator")
+    __slots__ = ("_end", "_fields", "_lower", "raw", "separator")
 
     def __init__(self, block: bytes) -> None:
         """Takes a header block.  Anything behind its first empty line is cut off."""
         end, body = find_body(block)
         self.raw: Final = block if body == len(block) else block[:body]
         self.separator: Final = block[end:body]
+        self._end = end
         self._fields: list[Field] | None = None
         self._lower: bytes | None = None
 
@@ -138,7 +139,7 @@ class Headers:
     def fields(self) -> list[Field]:
         """All fields in order; do not change the list."""
         if self._fields is None:
-            self._fields = split_fields(self.raw)
+            self._fields = _split(self.raw, self._end)
         return self._fields
 
     def field(self, name: str) -> Field | None:
@@ -345,18 +346,7 @@ def split_fields(block: bytes) -> list[Field]:
 
     `b"".join(field.raw for field in split_fields(block))` and the empty line are the block.
     """
-    fields: list[Field] = []
-    append, find = fields.append, block.find
-    start, end = 0, find_body(block)[0]
-    while start < end:
-        stop = find(b"\n", start, end) + 1
-        while 0 < stop < end and block[stop] in _BLANKS:
-            stop = find(b"\n", stop, end) + 1
-        if not stop:
-            stop = end
-        append(Field(block[start:stop]))
-        start = stop
-    return fields
+    return _split(block, find_body(block)[0])
 
 
 def unfold(value: bytes) -> bytes:
@@ -377,6 +367,21 @@ def decode_octets(octets: bytes) -> str:
 
 
 _BLANKS = b" \t"
+
+
+def _split(block: bytes, end: int) -> list[Field]:
+    fields: list[Field] = []
+    append, find = fields.append, block.find
+    start = 0
+    while start < end:
+        stop = find(b"\n", start, end) + 1
+        while 0 < stop < end and block[stop] in _BLANKS:
+            stop = find(b"\n", stop, end) + 1
+        if not stop:
+            stop = end
+        append(Field(block[start:stop]))
+        start = stop
+    return fields
 
 
 def _end_of_field(raw: bytes, start: int, end: int) -> int:

@@ -16,6 +16,8 @@ def domain_to_ascii(domain: str) -> str:
         return domain
     if domain.isascii():
         return domain.lower()
+    if len(domain) > _LONGEST_DOMAIN:
+        return domain
     from encodings.idna import ToASCII
 
     try:
@@ -48,11 +50,13 @@ def address_to_unicode(address: str) -> str:
     return local + at + domain_to_unicode(domain)
 
 
+_LONGEST_DOMAIN = 255  # RFC 1035 2.3.4; nameprep takes quadratic time
+_LONGEST_LABEL = 63
 _DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
 
 
 def _label_to_unicode(label: str) -> str:
-    if not label.lower().startswith("xn--"):
+    if not label.lower().startswith("xn--") or len(label) > _LONGEST_LABEL:
         return label
     from encodings.idna import ToUnicode
 

@@ -49,9 +49,11 @@ class Part:
 
     @property
     def headers(self) -> Headers:
-        """The part's own header."""
+        """The part's own header, as much of it as `Limits.header_bytes` allows."""
         if self._headers is None:
-            self._headers = Headers(self.message.data[self.entity.start : self.entity.body])
+            message, entity = self.message, self.entity
+            stop = min(entity.body, entity.start + message.limits.header_bytes)
+            self._headers = Headers(message.data[entity.start : stop])
         return self._headers
 
     @property
@@ -203,7 +205,7 @@ class Message:
         limits: when looking for parts stops.
     """
 
-    __slots__ = ("_headers", "_root", "_strict_mime", "data", "limits")
+    __slots__ = ("_body", "_headers", "_root", "_strict_mime", "data", "limits")
 
     def __init__(
         self,
@@ -224,6 +226,7 @@ class Message:
         self.data = data
         self.limits = limits
         self._strict_mime = strict_mime
+        self._body: int | None = None
         self._headers: Headers | None = None
         self._root = None if structure is None else Part(self, structure)
 
@@ -244,9 +247,13 @@ class Message:
 
     @property
     def headers(self) -> Headers:
-        """The header of the message; its structure is not looked at."""
+        """The header of the message; its structure is not looked at.
+
+        What lies behind `Limits.header_bytes` is left out.
+        """
         if self._headers is None:
-            self._headers = Headers(self.data[: find_body(self.data)[1]])
+            stop = min(self._find_body(), self.limits.header_bytes)
+            self._headers = Headers(self.data[:stop])
         return self._headers
 
     @property
@@ -262,7 +269,7 @@ class Message:
     @property
     def body_span(self) -> tuple[int, int]:
         """Offsets of the body and of the end; the structure is not looked at."""
-        return len(self.headers.raw), len(self.data)
+        return self._find_body(), len(self.data)
 
     @property
     def content_type(self) -> ContentType:
@@ -324,6 +331,11 @@ class Message:
         """Lines in a range; a last one without line end counts (spec rfc822 4.12)."""
         line_ends = self.count_line_ends(start, end)[0]
         return line_ends + (end > start and self.data[end - 1 : end] != b"\n")
+
+    def _find_body(self) -> int:
+        if self._body is None:
+            self._body = find_body(self.data)[1]
+        return self._body
 
     def close(self) -> None:
         """Unmaps the file.  Parts of the message cannot be read any more."""

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from couriermail.rfc822.delivery_status import DeliveryStatus, MessageStatus, RecipientStatus
 from couriermail.rfc822.headers import find_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from mmap import mmap
 
-__all__ = ["DeliveryStatus", "MessageStatus", "RecipientStatus", "Report", "choose_boundary"]
+    from couriermail.rfc822.delivery_status import DeliveryStatus
+
+__all__ = ["Report", "choose_boundary"]
 
 _CHUNK: Final = 262_144
 _DEL: Final = b"\x7f"  # spec mta 12.4: octets from 127 on make a part 8bit
