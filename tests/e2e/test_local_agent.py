@@ -40,9 +40,9 @@ class Courierlocal:
     pid: int
     stop_pipe: int
 
-    def connect(self, uid: int, gid: int | None = None, timeout: float = 20.0) -> AgentClient:
+    def connect(self, uid: int, gid: int | None = None) -> AgentClient:
         return AgentClient.connect(
-            self.path, uid=uid, gid=uid if gid is None else gid, timeout=timeout
+            self.path, uid=uid, gid=uid if gid is None else gid, timeout=20.0
         )
 
     def ask_to_end(self) -> None:
@@ -369,8 +369,10 @@ def test_a_command_ends_when_its_scheduler_has_gone(start: Start, tmp_path: Path
     waiting = make_home(tmp_path / "waiting", plain_uid())
     write_courier(home, "| touch began; sleep 60\n")
     write_courier(waiting, "| touch began\n")
-    with local.connect(plain_uid(), timeout=0.3) as client, pytest.raises(AgentLost):
-        client.deliver([make_job(home, 1), make_job(waiting, 2)])
+    with local.connect(plain_uid()) as client:
+        client.timeout = 0.3
+        with pytest.raises(AgentLost):
+            client.deliver([make_job(home, 1), make_job(waiting, 2)])
 
     wait_until(lambda: not children_of(local.pid))
     assert not (waiting / "began").exists()
@@ -385,8 +387,10 @@ def test_an_agent_that_says_nothing_counts_as_lost(start: Start, tmp_path: Path)
     local = start()
     home = make_home(tmp_path / "home", plain_uid())
     write_courier(home, "| sleep 5\n")
-    with local.connect(plain_uid(), timeout=0.3) as client, pytest.raises(AgentLost):
-        client.deliver([make_job(home)])
+    with local.connect(plain_uid()) as client:
+        client.timeout = 0.3
+        with pytest.raises(AgentLost):
+            client.deliver([make_job(home)])
 
 
 @pytest.mark.root

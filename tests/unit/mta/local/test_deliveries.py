@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -464,6 +465,36 @@ def test_the_time_is_shared_by_the_commands_of_one_delivery(account: Account) ->
     account.settings = AgentSettings(localtimeout=0.3, kill_after=0.2)
 
     assert account.deliver("| sleep 0.2\n| sleep 30\n").lines == ("Command took too long.",)
+
+
+def test_waiting_for_other_deliveries_costs_no_time(account: Account) -> None:
+    account.settings = AgentSettings(localtimeout=0.9, kill_after=0.2)
+    (account.home / ".courier").write_text("| sleep 0.1\n./Maildir/\n| sleep 0.1\n")
+
+    results = account.deliver_all([account.job(key) for key in range(10)])
+
+    assert {result.kind for result in results} == {"success"}
+
+
+def test_a_locked_mbox_is_given_up_when_nobody_waits(account: Account) -> None:
+    (account.home / "mbox").touch()
+    (account.home / ".courier").write_text("./mbox\n")
+    read_end, write_end = os.pipe()
+    results: list[LocalResult] = []
+    lock = account.home / "mbox.lock"
+    lock.write_text("1:another.host.example\n")
+
+    cutter = threading.Timer(0.1, os.write, [write_end, b"x"])
+    cutter.start()
+    started = time.monotonic()
+    deliver_batch([account.job()], account.settings, results.append, lifeline=read_end)
+    cutter.join()
+    os.close(read_end)
+    os.close(write_end)
+
+    assert time.monotonic() - started < 4
+    assert results[0].kind == "deferral"
+    assert lock.exists()
 
 
 def test_the_message_is_a_seekable_file_for_every_command(account: Account) -> None:

@@ -60,6 +60,7 @@ def run_agent(connection: socket.socket, settings: AgentSettings) -> None:
     """
     agent = _Agent(connection, settings)
     signal.signal(signal.SIGTERM, agent.on_terminate)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the status of commands is lost
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # commands that stop reading, a lost scheduler
     if agent.greet():
         agent.serve()

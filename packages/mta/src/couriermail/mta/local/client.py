@@ -87,7 +87,11 @@ class AgentClient:
         for batch in _batches(jobs):
             try:
                 self._deliver_batch(batch, results)
-            except (OSError, AgentProtocolError) as error:
+            except AgentRefused as error:
+                if not results:
+                    raise
+                raise AgentLost(f"delivery agent refused: {error}", results) from error
+            except (OSError, AgentProtocolError, AgentLost) as error:
                 self.close()
                 raise AgentLost(f"delivery agent lost: {error}", results) from error
         order = {job.key: number for number, job in enumerate(jobs)}

@@ -17,6 +17,7 @@ import enum
 import logging
 import os
 import time
+from typing import TypeVar
 
 import attrs
 
@@ -53,7 +54,7 @@ from couriermail.mta.local.watch import ERROR_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import TypeAlias
 
     from couriermail.mta.local.instructions import Instruction
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERRUPTED", "MAX_DYNAMIC_LEVEL", "SLOW", "UNFORESEEN", "Delivery", "Slow"]
 
+T = TypeVar("T")
 _log = logging.getLogger("couriermail.mta.local")
 
 MAILFILTER = ".mailfilter"
@@ -107,7 +109,8 @@ class Delivery:
     _lines: Lines = attrs.field(init=False)
     _ledger: Ledger = attrs.field(factory=Ledger, init=False)
     _dot: DotText = attrs.field(init=False)
-    _runner: CommandRunner | None = attrs.field(default=None, init=False)
+    _variables: Mapping[str, str] | None = attrs.field(default=None, init=False)
+    _seconds_left: float = attrs.field(init=False)
     _notes: list[str] = attrs.field(factory=list, init=False)
     _note_room: int = attrs.field(default=ERROR_BYTES, init=False)
     _forwards: list[str] = attrs.field(factory=list, init=False)
@@ -119,6 +122,7 @@ class Delivery:
             Exception: anything unforeseen; the batch turns it into a deferral.
         """
         self._ledger = Ledger.parse(self.job.ledger)
+        self._seconds_left = self.settings.localtimeout
         reach("local.before-deliver")
         self._lines = Lines.of(self.job, self.now)
         dot = read_dot_file(self.job, self.settings)
@@ -185,13 +189,19 @@ class Delivery:
             failure = yield delivery
         else:
             yield SLOW  # an mbox may be locked by a reader
-            failure = store_in_mbox(
-                delivery, ace_address(self.job.sender), seconds=self._seconds_left()
-            )
+            failure = self._timed(lambda: self._store_in_mbox(delivery))
         if failure is not None:
             return Refusal("deferral", failure.text, failure.enhanced)
         self._ledger.record(digest, number)
         return True
+
+    def _store_in_mbox(self, delivery: MailboxDelivery) -> StoreFailure | None:
+        return store_in_mbox(
+            delivery,
+            ace_address(self.job.sender),
+            seconds=self._seconds_left,
+            lifeline=self.lifeline,
+        )
 
     def _is_maildrop(self, text: str) -> bool:
         return text.strip() in {"maildrop", self.settings.maildrop_command}
@@ -220,7 +230,7 @@ class Delivery:
                 return found
             if found is not None:
                 recipes.append(found)
-        imports = self._command_runner().environment
+        imports = self._environment()
         return FilterJob(
             recipes=recipes,
             message=BytesMessage(self._body.view, prefix=self._lines.header),
@@ -287,30 +297,37 @@ class Delivery:
 
     def _run_child(self, run: Callable[[], CommandResult]) -> CommandResult:
         try:
-            result = run()
+            result = self._timed(run)
         except OSError as error:  # no shell, no processes left, a home that was closed meanwhile
             _log.error("delivery %d: cannot run a command: %s", self.job.key, error.strerror)
             result = CommandResult(status=EX_OSERR, error=b"Unable to run the command.\n")
         self._note(result.error)
         return result
 
-    def _command_runner(self) -> CommandRunner:
-        if self._runner is None:
-            self._runner = CommandRunner(
-                shell=self.settings.shell,
-                home=self.job.home,
-                environment=command_environment(
-                    self.job, self.settings, self._lines, default_part=self._dot.default_part
-                ),
-                deadline=time.monotonic() + self.settings.localtimeout,
-                kill_after=self.settings.kill_after,
-                lifeline=self.lifeline,
-            )
-        return self._runner
+    def _timed(self, work: Callable[[], T]) -> T:
+        """Do something slow at the expense of this delivery's time, and of no other's."""
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._seconds_left = max(0.0, self._seconds_left - (time.monotonic() - started))
 
-    def _seconds_left(self) -> float:
-        """How much of this delivery's time is left; it runs from its first slow step."""
-        return max(0.0, self._command_runner().deadline - time.monotonic())
+    def _command_runner(self) -> CommandRunner:
+        return CommandRunner(
+            shell=self.settings.shell,
+            home=self.job.home,
+            environment=self._environment(),
+            deadline=time.monotonic() + self._seconds_left,
+            kill_after=self.settings.kill_after,
+            lifeline=self.lifeline,
+        )
+
+    def _environment(self) -> Mapping[str, str]:
+        if self._variables is None:
+            self._variables = command_environment(
+                self.job, self.settings, self._lines, default_part=self._dot.default_part
+            )
+        return self._variables
 
     def _note(self, error: bytes) -> None:
         """Keep what a command said, within the limit of the whole delivery."""

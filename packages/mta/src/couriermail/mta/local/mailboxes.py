@@ -11,12 +11,16 @@ Failures of mailboxes are temporary: the mailbox can be mended while the message
 from __future__ import annotations
 
 import os
+import select
+import time
 
 import attrs
 
 from couriermail.maildir import (
     Maildir,
     MaildirError,
+    MaildirExistsError,
+    MaildirLockedError,
     QuotaExceeded,
     QuotaLedger,
     commit_all,
@@ -27,7 +31,7 @@ from couriermail.maildir.quota import parse_quota
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from couriermail.maildir import PreparedMessage
 
@@ -93,13 +97,16 @@ def store_in_maildirs(deliveries: Sequence[MailboxDelivery]) -> list[StoreFailur
     return results
 
 
-def store_in_mbox(delivery: MailboxDelivery, sender: str, *, seconds: float) -> StoreFailure | None:
+def store_in_mbox(
+    delivery: MailboxDelivery, sender: str, *, seconds: float, lifeline: int | None = None
+) -> StoreFailure | None:
     """Append to an mbox file; durable when it gives None.
 
     Args:
         delivery: the copy.
         sender: envelope sender, for the `From ` line.
         seconds: how long to wait for the mailbox's locks.
+        lifeline: a descriptor that becomes readable when waiting has no sense any more.
     """
     try:
         deliver_mbox(
@@ -107,11 +114,24 @@ def store_in_mbox(delivery: MailboxDelivery, sender: str, *, seconds: float) -> 
             delivery.message,
             sender=sender,
             prefix=delivery.header,
-            locking=LockPolicy(patience=seconds),
+            locking=LockPolicy(patience=seconds, pause=_pause_on(lifeline)),
         )
     except MaildirError as error:
         return _failure("open", delivery, error)
     return None
+
+
+def _pause_on(lifeline: int | None) -> Callable[[float], None]:
+    if lifeline is None:
+        return time.sleep
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+
+    def pause(seconds: float) -> None:
+        if poll.poll(seconds * 1000):
+            raise MaildirLockedError("no longer waited for")
+
+    return pause
 
 
 def _store_group(deliveries: Sequence[MailboxDelivery]) -> list[StoreFailure | None]:
@@ -138,7 +158,10 @@ def _store_group(deliveries: Sequence[MailboxDelivery]) -> list[StoreFailure | N
 def _prepare(delivery: MailboxDelivery, ledger: QuotaLedger) -> PreparedMessage:
     box = Maildir(delivery.path)
     if delivery.may_create and not os.path.lexists(delivery.path):
-        box = Maildir.create(delivery.path)
+        try:
+            box = Maildir.create(delivery.path)
+        except MaildirExistsError:
+            pass  # another agent was faster
     if delivery.quota:
         _install_quota(box, delivery.quota)
     return box.prepare([delivery.header, delivery.message], ledger=ledger)

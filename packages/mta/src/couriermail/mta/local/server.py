@@ -148,7 +148,10 @@ class _Parent:
             pid = self._children.pop(pidfd)
             self._poll.unregister(pidfd)
             os.close(pidfd)
-            _, status = os.waitpid(pid, 0)
+            try:
+                _, status = os.waitpid(pid, 0)
+            except ChildProcessError:  # the process that started us had SIGCHLD ignored
+                status = 0
             if status:
                 code = os.waitstatus_to_exitcode(status)
                 _log.error("delivery agent %d ended abnormally, status %d", pid, code)
