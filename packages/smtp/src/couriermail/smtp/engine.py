@@ -303,9 +303,7 @@ class ServerEngine:
             return self._refuse(replies.BAD_SEQUENCE)
         if not self.config.starttls:
             return self._refuse(replies.TLS_UNAVAILABLE)
-        if len(self._buffer):
-            return self.close(replies.TLS_INJECTION, "protocol")
-        self._ready.append(events.StartTls())
+        self._ready.append(events.StartTls())  # the first barrier is in _settle_success
         return None
 
     def _auth(self, _verb: bytes, argument: bytes) -> None:
