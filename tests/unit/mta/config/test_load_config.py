@@ -42,6 +42,14 @@ def test_the_system_directory_keeps_its_state_where_courier_does() -> None:
     assert ConfigDir("/etc/courier", hostname="x").load(state="/srv/q").state == "/srv/q"
 
 
+def test_paths_are_absolute_whatever_directory_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load_config("here/../there")
+    assert (config.directory, config.state) == (f"{tmp_path}/there", f"{tmp_path}/there/state")
+
+
 @pytest.mark.parametrize(
     ("me", "expected"),
     [

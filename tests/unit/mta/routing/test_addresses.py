@@ -228,3 +228,11 @@ def test_addresses_have_a_limit() -> None:
     assert is_valid_address(longest)
     assert not is_valid_address("a" + longest)
     assert not is_valid_address('"' + longest + '"@b.test')
+
+
+@pytest.mark.parametrize("module", ["local", "esmtp"])
+@pytest.mark.parametrize("piece", ['"', "@", "%", ".", "a.", "@a,", '\\"', "[", "!"])
+def test_endless_input_is_refused_in_linear_time(module: str, piece: str) -> None:
+    text = piece * 300_000 + "@x.test"
+    assert isinstance(rules().recipient(text, module), Reply)
+    assert isinstance(rules().sender(text, module), Reply)

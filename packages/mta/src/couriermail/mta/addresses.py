@@ -312,6 +312,8 @@ def _without_route(text: str) -> str:
 
 def _one_at_sign(text: str) -> str:
     """Make every `@` and `%` outside quotes `%`, except the last, which becomes `@`."""
+    if len(text) > MAX_ADDRESS:
+        return text  # an error anyway, and open quotes would make the search below quadratic
     pieces: list[str] = []
     for token in _TOKEN.finditer(text):
         is_text = token.lastgroup in {"quoted", "literal"}

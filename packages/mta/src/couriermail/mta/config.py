@@ -306,7 +306,8 @@ class ConfigDir:
 
         problems = Problems()
         label = vhost if vhost is not None and _is_label(vhost) else None
-        files = ControlFiles(self.path, problems=problems, vhost=label)
+        directory = os.path.abspath(self.path)  # daemons change their directory
+        files = ControlFiles(directory, problems=problems, vhost=label)
         config = ConfigReader(files, _system_hostname(self.hostname)).read(state)
         if problems.errors:
             raise ConfigErrors(problems.errors)
