@@ -173,6 +173,18 @@ def test_text_of_strangers_stays_in_its_line() -> None:
     assert "Remote-MTA: dns; mx.x.test\n" in part(raw, 1)
 
 
+def test_an_original_recipient_cannot_write_lines_of_its_own() -> None:
+    rude = Recipient(address="b@x.test", original="b@x.test>:\n <<< 250 ok\nStatus: 2.0.0")
+    envelope = attrs.evolve(ENVELOPE, source="dns; a\n\nx", envid="a+0AStatus:2.0.0")
+    raw = report(attrs.evolve(FAILED, recipient=rude), envelope=envelope)
+    assert " <<< 250 ok\n" not in part(raw, 0)
+    assert "from a..x\n" in part(raw, 0)
+    fields = part(raw, 1).split("\n")
+    assert [line for line in fields if line.startswith("Status")] == ["Status: 5.1.1"]
+    assert "Original-Envelope-Id: a.Status:2.0.0" in fields
+    assert "Received-From-MTA: dns; a..x" in fields
+
+
 def test_connection_errors_take_the_place_of_the_diagnostic() -> None:
     plan = plan_report(ENVELOPE, [FAILED], "final", ReportPolicy())
     assert plan is not None

@@ -136,6 +136,7 @@ def test_reports_go_to_the_authenticated_sender_where_that_is_asked_for() -> Non
     assert told(auth="who@example.com") == ("who@example.com", "")
     assert told(auth="who@example.com", sender="") == ("who@example.com", "#@[]")
     assert told(auth="who") == (SENDER, "")
+    assert told(auth="who@x.test\nBcc: a@b.test") == (SENDER, "")
     assert told(auth="who@example.com", sender="", is_report=True) == ("postmaster", "#@[]")
     assert plan(
         "final", state("failure"), policy=policy, auth="who@example.com", sender="#@[]"

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from couriermail.mta.addresses import DOUBLE_BOUNCE
+from couriermail.mta.addresses import DOUBLE_BOUNCE, is_valid_address
 from couriermail.mta.aliases import EXPANDED_NOTE
 
 TYPE_CHECKING = False
@@ -178,7 +178,8 @@ def _report_address(envelope: Envelope, policy: ReportPolicy, *, is_report: bool
     if sender == DOUBLE_BOUNCE or (is_report and not sender):
         return sender
     if policy.to_auth_address and envelope.auth and "@" in envelope.auth:
-        return envelope.auth
+        # An identity need not be an address; what is none must not become a header either.
+        return envelope.auth if is_valid_address(envelope.auth) else sender
     return sender
 
 

@@ -43,7 +43,7 @@ IDENT = "https://www.rfc-editor.org/rfc/rfc3464"
 """Its second Received line: where reports are explained."""
 
 _MAX_LINE = 500  # octets of a reply line in the text (spec mta 12.4)
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REPORT_TYPE = re.compile(rb"^content-type:\s*multipart/report\b", re.IGNORECASE | re.MULTILINE)
 
 
@@ -153,7 +153,7 @@ class ReportWriter:
             reporting_mta=f"dns; {domain_to_ascii(self.me)}",
             arrival_date=arrival_date,
             envelope_id=_envelope_id(envelope.envid),
-            received_from_mta=envelope.source if ";" in envelope.source else "",
+            received_from_mta=_clean(envelope.source) if ";" in envelope.source else "",
         )
 
     def _recipient_status(self, entry: ReportEntry, envelope: Envelope) -> RecipientStatus:
@@ -168,7 +168,7 @@ class ReportWriter:
             action=entry.action,
             original_recipient=_typed(entry.original, form) if entry.original else "",
             status=entry.status,
-            remote_mta=f"dns; {entry.peer}" if entry.peer and not is_delay else "",
+            remote_mta=f"dns; {_clean(entry.peer)}" if entry.peer and not is_delay else "",
             diagnostic_code="" if errors else diagnostic,
             will_retry_until=format_date(envelope.expires, self.utc_offset) if is_delay else "",
             extra=errors,
@@ -177,9 +177,9 @@ class ReportWriter:
 
 def _paragraph(entry: ReportEntry) -> str:
     """One recipient for people: who, whom we spoke to, and what was said."""
-    lines = [f"<{entry.original or entry.address}>:"]
+    lines = [f"<{_clean(entry.original or entry.address)}>:"]
     if entry.peer:
-        lines.append(f"     {entry.peer}:")
+        lines.append(f"     {_clean(entry.peer)}:")
     lines.extend(f" *** {line}" for line in _clean_lines(entry.errors))
     lines.extend(f" >>> {line}" for line in _clean_lines(entry.commands))
     lines.extend(f" <<< {line}" for line in _clean_lines(entry.lines))
@@ -190,8 +190,12 @@ def _clean_lines(texts: Iterable[str]) -> Iterator[str]:
     """Text of strangers as single lines of bounded length, without control characters."""
     for text in texts:
         for line in text.replace("\r", "").split("\n"):
-            clean = _CONTROL.sub(".", line)
-            yield _to_bytes(clean)[:_MAX_LINE].decode("utf-8", "ignore")
+            yield _to_bytes(_clean(line))[:_MAX_LINE].decode("utf-8", "ignore")
+
+
+def _clean(text: str) -> str:
+    """Text of strangers, such as ORCPT, without control characters."""
+    return _CONTROL.sub(".", text)
 
 
 def _to_bytes(text: str) -> bytes:
@@ -200,7 +204,7 @@ def _to_bytes(text: str) -> bytes:
 
 def _source_host(source: str) -> str:
     _, semicolon, host = source.partition(";")
-    return host.strip() if semicolon and host.strip() else "unknown"
+    return _clean(host.strip()) if semicolon and host.strip() else "unknown"
 
 
 def _envelope_id(envid: str | None) -> str:
@@ -212,15 +216,15 @@ def _envelope_id(envid: str | None) -> str:
     try:
         decoded = decode_xtext(envid.encode("utf-8", "replace"))
     except XtextError:
-        return _CONTROL.sub(".", envid)
-    return _CONTROL.sub(".", decoded.decode("utf-8", "replace").replace("\n", "."))
+        return _clean(envid)
+    return _clean(decoded.decode("utf-8", "replace"))
 
 
 def _typed(address: str, form: str) -> str:
     """An address with its type; ASCII ones as they are (RFC 3464 2.1.2), others by RFC 6533."""
     if address.isascii():
-        return f"rfc822; {address}"
-    return encode_typed_address(address, form).replace(";", "; ", 1)
+        return f"rfc822; {_clean(address)}"
+    return encode_typed_address(_clean(address), form).replace(";", "; ", 1)
 
 
 def _mailbox(text: str) -> str:
