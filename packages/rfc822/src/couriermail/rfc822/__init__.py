@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     )
     from couriermail.rfc822.report import Report, choose_boundary
     from couriermail.rfc822.structure import PushParser, parse_structure
+    from couriermail.rfc822.subject import BaseSubject, base_subject
     from couriermail.rfc822.transfer import (
         decode_base64,
         decode_quoted_printable,
@@ -153,6 +154,10 @@ else:
                 "PushParser",
                 "parse_structure",
             ),
+            "subject": (
+                "BaseSubject",
+                "base_subject",
+            ),
             "transfer": (
                 "decode_base64",
                 "decode_quoted_printable",
@@ -168,6 +173,7 @@ else:
 
 __all__ = [
     "Address",
+    "BaseSubject",
     "ContentType",
     "Defect",
     "DefectKind",
@@ -194,6 +200,7 @@ __all__ = [
     "Run",
     "address_to_ascii",
     "address_to_unicode",
+    "base_subject",
     "choose_boundary",
     "decode_base64",
     "decode_quoted_printable",
