@@ -333,6 +333,7 @@ def _filter(request: Request, identity: Identity, config: str) -> int:
         imports=dict(os.environb),
         sender=os.fsencode(sender or ""),
         embedded=is_judging,
+        trusted_recipes=f"{config}/maildroprcs/",
     )
     if is_judging:
         _judge(run, request, identity, name)

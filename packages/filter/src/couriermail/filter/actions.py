@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from couriermail.filter.errors import RecipeRuntimeError
+from couriermail.filter.errors import RecipeRuntimeError, RecipeSyntaxError
 from couriermail.filter.run import Finished
 from couriermail.filter.values import exit_code, unescape
 
@@ -10,18 +10,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from couriermail.filter.recipe import Recipe
     from couriermail.filter.run import Run
 
 __all__ = ["ACTIONS"]
 
 
 def _to(run: Run, value: bytes) -> None:
-    _deliver(run, value, verb="to", is_command_output=False)
-    _finish(run)
-
-
-def _to_command(run: Run, value: bytes) -> None:
-    _deliver(run, value, verb="to", is_command_output=True)
+    _deliver(run, value, verb="to")
     _finish(run)
 
 
@@ -31,16 +27,12 @@ def _finish(run: Run) -> None:
 
 
 def _cc(run: Run, value: bytes) -> None:
-    _deliver(run, value, verb="cc", is_command_output=False)
+    _deliver(run, value, verb="cc")
 
 
-def _cc_command(run: Run, value: bytes) -> None:
-    _deliver(run, value, verb="cc", is_command_output=True)
-
-
-def _deliver(run: Run, value: bytes, *, verb: str, is_command_output: bool) -> None:
+def _deliver(run: Run, value: bytes, *, verb: str) -> None:
     try:
-        run.deliver(value, verb=verb, is_command_output=is_command_output)
+        run.deliver(value, verb=verb)
     except RecipeRuntimeError:
         run.log_failure(value)
         raise
@@ -65,8 +57,6 @@ def _logfile(run: Run, value: bytes) -> None:
 
 
 def _include(run: Run, value: bytes) -> None:
-    from couriermail.filter.recipe import compile_recipe
-
     name = value.decode("utf-8", "surrogateescape")
     run.note(4, b"Opening include file %b", value)
     if run.include_depth >= run.limits.include_depth:
@@ -75,15 +65,29 @@ def _include(run: Run, value: bytes) -> None:
         text = run.host.read_file(bytes(value))
     except OSError:
         raise RecipeRuntimeError("Unable to open include file.") from None
-    recipe = compile_recipe(text, name=name, embedded=run.embedded)
+    embedded = run.embedded
+    if embedded and run.lifts_restrictions(value):
+        run.reset_variables()
+        run.embedded = False
     database, run.database = run.database, None
     run.include_depth += 1
     try:
-        recipe.program(run)
+        _compiled(run, text, name).program(run)
     finally:
+        run.embedded = embedded
         run.include_depth -= 1
         run.close_database()
         run.database = database
+
+
+def _compiled(run: Run, text: bytes, name: str) -> Recipe:
+    from couriermail.filter.recipe import compile_recipe
+
+    try:
+        return compile_recipe(text, name=name, embedded=run.embedded)
+    except RecipeSyntaxError as error:  # in an included file it is an error that can be trapped
+        run.host.trace(error.classic.encode("utf-8", "surrogateescape"))
+        raise RecipeRuntimeError(str(error)) from error
 
 
 def _import(run: Run, value: bytes) -> None:
@@ -106,7 +110,6 @@ def _system(run: Run, value: bytes) -> None:
 
 ACTIONS: dict[str, Callable[[Run, bytes], None]] = {
     "cc": _cc,
-    "cc-command": _cc_command,
     "echo": _echo,
     "import": _import,
     "include": _include,
@@ -114,7 +117,6 @@ ACTIONS: dict[str, Callable[[Run, bytes], None]] = {
     "logfile": _logfile,
     "system": _system,
     "to": _to,
-    "to-command": _to_command,
     "unset": _unset,
     "xfilter": _xfilter,
 }

@@ -6,6 +6,7 @@ variables, options read, patterns without variables compiled on first use and ke
 
 from __future__ import annotations
 
+from couriermail.filter.actions import ACTIONS
 from couriermail.filter.errors import RecipeLimitError, RecipeRuntimeError
 from couriermail.filter.functions import FUNCTIONS
 from couriermail.filter.matching import Matcher
@@ -172,11 +173,7 @@ class _Compiler:
         return self._placed(node, run_locked)
 
     def _action(self, node: Action) -> Effect:
-        from couriermail.filter.actions import ACTIONS
-
         argument, action = self.value(node.argument), ACTIONS[node.verb]
-        if node.verb in ("to", "cc") and _is_back_quoted(node.argument):
-            action = ACTIONS[f"{node.verb}-command"]
         return self._placed(node, lambda run: action(run, argument(run)))
 
     def _exit(self, node: Exit) -> Effect:
@@ -332,10 +329,6 @@ def _variable(name: bytes) -> Value:
 
 def _is_foreign(text: bytes) -> bool:
     return isinstance(text, MessageText)
-
-
-def _is_back_quoted(node: Expression) -> bool:
-    return isinstance(node, Text) and len(node.parts) == 1 and node.parts[0][0] == "BTSTR"
 
 
 def _numeric(compare: Callable[[float, float], bool]) -> Callable[[bytes, bytes], bytes]:

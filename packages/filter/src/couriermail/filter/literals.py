@@ -41,12 +41,8 @@ class Literals:
             self._runs[-1] = self._runs[-1][:-1]
         self.interrupt()
 
-    def give_up_chain(self) -> None:
-        """An option that changes what literals mean."""
-        self._links = None
-
     def give_up(self) -> None:
-        """An alternation: nothing is certain to occur."""
+        """An alternation or an option: nothing is certain to occur as it is written."""
         self._is_hopeless = True
         self._links = None
 

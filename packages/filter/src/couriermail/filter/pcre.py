@@ -472,7 +472,7 @@ class _Translator:
         if "^" in body or "x" in body:
             raise self.error("the options ^ and x are not supported", is_unsupported=True)
         self.is_block_safe = self.is_block_safe and not set(body) & {"s", "m"}
-        self.literals.give_up_chain()
+        self.literals.give_up()  # (?i) changes what a literal means
         if closing == ":":
             self._group(f"(?{body}:", end + 1 - self.at)
         else:

@@ -113,6 +113,7 @@ def start_run(
     sender: bytes = b"",
     limits: RunLimits | None = None,
     embedded: bool = False,
+    trusted_recipes: str = "",
 ) -> Run:
     """Begin a run that may execute several recipes after each other (`maildrop` does)."""
     return Run(
@@ -123,6 +124,7 @@ def start_run(
         limits=limits or RunLimits(),
         sender=sender,
         embedded=embedded,
+        trusted_recipes=os.fsencode(trusted_recipes),
     )
 
 

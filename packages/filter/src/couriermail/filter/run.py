@@ -10,7 +10,7 @@ from couriermail.filter.errors import RecipeLimitError, RecipeRuntimeError
 from couriermail.filter.message import BytesMessage, count_lines
 from couriermail.filter.outcome import Delivery, DeliveryOptions, FilterOutcome, ShellCommand
 from couriermail.filter.shellwords import is_from_message, safe_command
-from couriermail.filter.values import MessageText, exit_code, leading_integer
+from couriermail.filter.values import MessageText, exit_code, leading_integer, marked_slice
 from couriermail.filter.view import MessageView
 
 TYPE_CHECKING = False
@@ -36,6 +36,7 @@ INITIAL_VARIABLES: dict[bytes, bytes] = {
 }
 """Variables that every run starts with (spec filter 4.11)."""
 
+_RESET_VARIABLES = (*INITIAL_VARIABLES, b"HOME", b"LOGNAME", b"MAILDIRQUOTA", b"DEFAULT")
 _OUTER_SPACE = b" \t\n\v\f\r"
 
 
@@ -63,6 +64,8 @@ class Run:
         limits: bounds.
         sender: envelope sender for mbox files.
         embedded: True to refuse databases opened for writing.
+        trusted_recipes: directory, with `/` at its end, whose recipes may do everything even
+            when an embedded recipe includes them; empty for none.
     """
 
     def __init__(
@@ -75,9 +78,12 @@ class Run:
         limits: RunLimits,
         sender: bytes = b"",
         embedded: bool = False,
+        trusted_recipes: bytes = b"",
     ) -> None:
         self.host = host
-        self.variables: dict[bytes, bytes] = {**INITIAL_VARIABLES, **variables}
+        self._initial = {**INITIAL_VARIABLES, **variables}
+        self._trusted_recipes = trusted_recipes
+        self.variables: dict[bytes, bytes] = dict(self._initial)
         self.environment = environment
         self.limits = limits
         self.embedded = embedded
@@ -163,6 +169,19 @@ class Run:
         if name == b"VERBOSE":
             self.verbose = 0
 
+    def lifts_restrictions(self, path: bytes) -> bool:
+        """True for a recipe of the administrator's that an embedded one includes (4.12)."""
+        trusted = self._trusted_recipes
+        return bool(trusted) and path.startswith(trusted) and b"." not in path
+
+    def reset_variables(self) -> None:
+        """Give the variables that commands and deliveries depend on their first values."""
+        for name in _RESET_VARIABLES:
+            if name in self._initial:
+                self.variables[name] = self._initial[name]
+            else:
+                self.variables.pop(name, None)
+
     def import_variable(self, name: bytes) -> None:
         """Take a variable from the environment; empty when it is not there.
 
@@ -223,26 +242,27 @@ class Run:
 
     # -- deliveries --------------------------------------------------------------------
 
-    def deliver(self, mailbox: bytes, *, verb: str, is_command_output: bool = False) -> int:
-        """Deliver to a mailbox, `|command` or `! addresses`; the command's status, or 0.
+    def deliver(self, mailbox: bytes, *, verb: str) -> None:
+        """Deliver to a mailbox, `|command` or `! addresses`.
+
+        Whether it is a command must be the author's word: neither the message nor a command
+        that may have printed a part of it can choose one.
 
         Raises:
             RecipeRuntimeError: nothing was delivered.
         """
         if not self.message.size:
-            return 0  # spec filter 4.13: an empty message is delivered nowhere, successfully
+            return  # spec filter 4.13: an empty message is delivered nowhere, successfully
         if mailbox[:1] in (b"|", b"!"):
-            if is_from_message(mailbox) and not is_command_output:
+            if is_from_message(mailbox):
                 raise RecipeRuntimeError("Unable to deliver: the message itself names a command.")
-            return self._deliver_to_command(mailbox, verb)
+            self._deliver_to_command(mailbox, verb)
+            return
         options = DeliveryOptions(sender=self._sender, variables=self.variables)
         self._record(self.host.deliver(bytes(mailbox), self.message, options), mailbox, verb, 0)
-        return 0
 
-    def _deliver_to_command(self, mailbox: bytes, verb: str) -> int:
+    def _deliver_to_command(self, mailbox: bytes, verb: str) -> None:
         self.note(1, b"Delivering to %b", mailbox)
-        from couriermail.filter.values import marked_slice
-
         text = marked_slice(mailbox, 1, len(mailbox))
         if mailbox[:1] == b"|":
             kind, status = "pipe", self.host.pipe(self._command(text), self.message)
@@ -250,7 +270,6 @@ class Run:
             kind, status = "forward", self._forward(text)
         self.variables[b"EXITCODE"] = b"%d" % status
         self._record(kind, mailbox, verb, status)
-        return status
 
     def _forward(self, addresses: bytes) -> int:
         from couriermail.filter.forwarding import forward_arguments

@@ -1,0 +1,190 @@
+"""Deliveries and commands in a home directory: spec filter 4.13 and 6.5."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from couriermail.filter import (
+    BytesMessage,
+    FilterError,
+    FilterOutcome,
+    LocalHost,
+    RecipeLimitError,
+    RecipeRuntimeError,
+    compile_recipe,
+)
+from couriermail.maildir import Maildir
+
+MESSAGE = b"From: a@b.example\nSubject: hello\n\nbody\nFrom me\n"
+
+
+def run(home: Path, recipe: str, message: bytes = MESSAGE) -> FilterOutcome:
+    host = LocalHost(home, umask=0o007)
+    try:
+        return compile_recipe(recipe + "\n", name="r").run(
+            message, host=host, env={"DEFAULT": "./Maildir"}, sender="me@x.example"
+        )
+    finally:
+        host.close()
+
+
+def test_paths_and_commands_start_from_the_home_and_the_process_stays_put(tmp_path: Path) -> None:
+    here = Path.cwd()
+    Maildir.create(tmp_path / "Maildir")
+    outcome = run(tmp_path, 'cc mb\ncc "|pwd >where; cat >got"\n')
+    assert [delivery.kind for delivery in outcome.deliveries] == ["mbox", "pipe", "maildir"]
+    assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
+    assert (tmp_path / "got").read_bytes() == MESSAGE
+    assert len([*(tmp_path / "Maildir/new").iterdir()]) == 1
+    assert Path.cwd() == here
+
+
+def test_the_envelope_sender_is_in_the_from_line(tmp_path: Path) -> None:
+    run(tmp_path, "to mb")
+    assert (tmp_path / "mb").read_bytes().startswith(b"From me@x.example ")
+    assert b"\n>From me\n" in (tmp_path / "mb").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["Maildir", "./Maildir", "box/", "box/."])
+def test_a_missing_maildir_never_becomes_a_file(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeRuntimeError, match="Not a maildir"):
+        run(tmp_path, f'to "{name}"')
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_missing_folder_of_a_maildir_never_becomes_a_file(tmp_path: Path) -> None:
+    Maildir.create(tmp_path / "Maildir")
+    with pytest.raises(RecipeRuntimeError, match="Not a maildir"):
+        run(tmp_path, 'to "Maildir/.Work"')
+
+
+@pytest.mark.parametrize("flags", ["XS", "R S"])
+def test_134_unknown_flags_are_refused(flags: str, tmp_path: Path) -> None:
+    Maildir.create(tmp_path / "md")
+    with pytest.raises(RecipeRuntimeError, match="FLAGS"):
+        run(tmp_path, f'FLAGS="{flags}"\nto md')
+    assert [*(tmp_path / "md/new").iterdir()] == [*(tmp_path / "md/cur").iterdir()] == []
+
+
+def test_135_keywords_are_stored(tmp_path: Path) -> None:
+    Maildir.create(tmp_path / "md")
+    run(tmp_path, 'KEYWORDS=",a,b,,c"\nto md')
+    (stored,) = [path for path in (tmp_path / "md/courierimapkeywords").iterdir()
+                 if path.is_file() and not path.name.startswith(".")]  # fmt: skip
+    assert {"a", "b", "c"} <= set(stored.read_text().split())
+
+
+def test_136_a_full_maildir_is_an_error_that_can_be_trapped(tmp_path: Path) -> None:
+    Maildir.create(tmp_path / "md")
+    run(tmp_path, 'MAILDIRQUOTA="1C"\ncc md\nexception {\ncc md\n}\nexit')
+    assert len([*(tmp_path / "md/new").iterdir()]) == 1
+    with pytest.raises(RecipeRuntimeError, match=r"maildir over quota\."):
+        run(tmp_path, "to md")
+
+
+def test_137_a_command_that_is_killed_gives_255(tmp_path: Path) -> None:
+    assert run(tmp_path, 'to "|kill -9 $$"').exit_code == 255
+
+
+def test_142_a_filter_that_writes_nothing_does_not_lose_the_mail(tmp_path: Path) -> None:
+    with pytest.raises(RecipeRuntimeError, match="wrote nothing"):
+        run(tmp_path, 'xfilter "cat >/dev/null"')
+
+
+def test_142_a_filter_must_read_a_large_message(tmp_path: Path) -> None:
+    large = MESSAGE + b"x" * 350_000
+    with pytest.raises(RecipeRuntimeError, match="Unable to filter message"):
+        run(tmp_path, 'xfilter "echo Subject: new; echo"', large)
+    assert run(tmp_path, 'xfilter "tr x y"\nto mb', large).variable("SIZE") == str(len(large) + 1)
+
+
+def test_143_a_shell_that_is_missing_gives_100(tmp_path: Path) -> None:
+    assert run(tmp_path, 'SHELL="/nonexistent/sh"\nto "|cat"').exit_code == 100
+
+
+def test_output_of_a_command_is_bounded(tmp_path: Path) -> None:
+    with pytest.raises(RecipeLimitError, match="too large"):
+        run(tmp_path, "X=`head -c 2000000 /dev/zero`")
+
+
+def test_a_dot_lock_is_removed_however_the_block_ends(tmp_path: Path) -> None:
+    run(tmp_path, 'dotlock "l.lock" {\nsystem "test -e l.lock && touch seen"\nexit\n}')
+    assert (tmp_path / "seen").exists()
+    with pytest.raises(FilterError):
+        run(tmp_path, 'dotlock "l.lock" {\ninclude "gone"\n}')
+    assert not (tmp_path / "l.lock").exists()
+
+
+def test_commands_see_the_variables_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "s")
+    run(tmp_path, 'MINE="1 2"\nto "|env >got"')
+    got = (tmp_path / "got").read_text().split("\n")
+    assert "MINE=1 2" in got
+    assert not any(line.startswith("SECRET=") for line in got)
+
+
+HOSTILE = ["$(touch pwned)", "`touch pwned`", "; touch pwned", "'; touch pwned; '", '"; touch pwned; "',
+           "| touch pwned", "&& touch pwned", "> pwned"]  # fmt: skip
+PLACES = [
+    'to "|echo $MATCH1 >out"',
+    "to \"|echo '$MATCH1' >out\"",
+    'to "|echo \\"$MATCH1\\" >out"',
+    'X="x $MATCH1"\nsystem "echo \'$X\' >out"',
+    'Y=tolower($MATCH1)\nsystem "echo $Y"',
+    'xfilter "cat; echo $MATCH1"',
+    'system "$MATCH1"',
+    "system $MATCH1",
+    "to \"|echo '$MATCH1' >out\"",
+    'X=`echo "$MATCH1"`\nsystem "echo $X"',
+    'to "! $MATCH1"',
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_message_cannot_make_the_shell_run_its_words(
+    place: str, text: str, tmp_path: Path
+) -> None:
+    message = b"Subject: " + text.encode() + b"\n\nbody\n"
+    try:
+        run(tmp_path, f"SENDMAIL=/bin/true\n/^Subject: (.*)/\n{place}\nexit", message)
+    except RecipeRuntimeError:
+        pass  # refusing is as good as passing it on
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_message_cannot_name_the_command_it_goes_to(tmp_path: Path) -> None:
+    with pytest.raises(RecipeRuntimeError, match="the message itself names a command"):
+        run(tmp_path, "/^Subject: (.*)/\nto $MATCH1", b"Subject: |touch pwned\n\nx\n")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_command_may_name_the_mailbox_but_no_command(tmp_path: Path) -> None:
+    run(tmp_path, "to `echo mb`")
+    assert (tmp_path / "mb").exists()
+    with pytest.raises(RecipeRuntimeError, match="the message itself names a command"):
+        run(tmp_path, "to `grep -o '|.*'`", b"X: |touch pwned\n\nx\n")
+
+
+def test_gdbmopen_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(RecipeRuntimeError, match=r"not supported yet.*\(r:2:1\)"):
+        run(tmp_path, '\ngdbmopen("x")')
+
+
+def test_a_header_prefix_is_part_of_the_message(tmp_path: Path) -> None:
+    message = BytesMessage(MESSAGE, prefix=b"X-A: 1\n")
+    host = LocalHost(tmp_path)
+    outcome = compile_recipe("if (/^X-A: 1$/)\nto mb\n", name="r").run(message, host=host)
+    assert outcome.variable("SIZE") == str(len(MESSAGE) + 7)
+    assert b"\nX-A: 1\nFrom: a@b" in (tmp_path / "mb").read_bytes()
+
+
+def test_file_modes_come_from_umask(tmp_path: Path) -> None:
+    run(tmp_path, "UMASK=022\nto mb")
+    assert (tmp_path / "mb").stat().st_mode & 0o777 == 0o644
+    assert os.access(tmp_path / "mb", os.R_OK)
