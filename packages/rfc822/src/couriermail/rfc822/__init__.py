@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         MissingFieldError,
         Rfc822Error,
     )
+    from couriermail.rfc822.flowed import FlowedLine, parse_flowed, write_flowed
     from couriermail.rfc822.headers import Field, HeaderReader, Headers
     from couriermail.rfc822.idn import (
         address_to_ascii,
@@ -118,6 +119,11 @@ else:
                 "MissingFieldError",
                 "Rfc822Error",
             ),
+            "flowed": (
+                "FlowedLine",
+                "parse_flowed",
+                "write_flowed",
+            ),
             "headers": (
                 "Field",
                 "HeaderReader",
@@ -181,6 +187,7 @@ __all__ = [
     "EncodingError",
     "Entity",
     "Field",
+    "FlowedLine",
     "Group",
     "HeaderLimitError",
     "HeaderReader",
@@ -225,6 +232,7 @@ __all__ = [
     "parse_address_list",
     "parse_addresses",
     "parse_date",
+    "parse_flowed",
     "parse_groups",
     "parse_message_ids",
     "parse_parameters",
@@ -233,4 +241,5 @@ __all__ = [
     "rewrite_address_field",
     "rewrite_addresses",
     "wrap_addresses",
+    "write_flowed",
 ]
