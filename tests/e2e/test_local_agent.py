@@ -25,6 +25,7 @@ from couriermail.mta.local import (
     LocalResult,
     serve_agents,
 )
+from couriermail.mta.local.preload import preload
 from couriermail.mta.local.wire import encode_record
 
 BODY = b"Subject: hello\n\nbody\n"
@@ -98,6 +99,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             try:
                 os.close(stop_write)
                 if uid:
+                    preload()  # the interpreter may lie where only root can read
                     os.setgroups([])
                     os.setresgid(uid, uid, uid)
                     os.setresuid(uid, uid, uid)

@@ -106,6 +106,12 @@ def test_default_instructions_may_have_several_lines(account: Account) -> None:
     assert len(account.messages()) == 1
 
 
+@pytest.mark.parametrize("maildir", ["", "Maildir", "./Maildir"])
+def test_empty_default_instructions_do_not_discard(account: Account, maildir: str) -> None:
+    assert account.deliver(default_instructions=" \n", maildir=maildir).kind == "success"
+    assert len(account.messages()) == 1
+
+
 def test_only_comments_discard_the_message(account: Account) -> None:
     assert account.deliver("# only comment\n").lines == DELIVERED
     assert account.messages() == []

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = """
+PROGRAM = '''
 import os, sys
+from couriermail.filter import compile_recipe
+from couriermail.filter.local import LocalHost
 from couriermail.maildir import Maildir
 from couriermail.mta.local import AgentSettings, LocalJob, deliver_batch, serve_agents
 from couriermail.mta.local.preload import preload
@@ -27,8 +29,51 @@ for text in COURIER:
         file.write(text)
     deliver_batch([job] * 20, settings, results.append)
 assert {result.kind for result in results} == {"success"}, results
-print(*sorted(set(sys.modules) - before))
+RECIPE = """
+logfile "log"
+include "included"
+import RECIPIENT
+dotlock "d.lock" {
+ A=1
+}
+flock "f.lock" {
+ A=1
+}
+B=`cat`
+xfilter "cat"
+system "true"
+foreach /^S: (.*)/
+{
+ C=getaddr($MATCH)
+ C=tolower("X")
+ C=substr("abc", 1)
+ C=length("x")
+ C=escape("a b")
+}
+if (hasaddr("a@b") || lookup("x", "list", "D") || /^S: [a-z]+$/:h || "x" =~ /y/)
+{
+ D=time
+}
+exception {
+ to "./no/such"
+}
+cc "./mbox"
+cc "| cat"
+SENDMAIL="/bin/true"
+cc "! a@b"
+FLAGS="S"
+KEYWORDS="k"
+to "./Maildir"
 """
+for name, text in (("included", "X=1"), ("list", "x")):
+    with open(f"{home}/{name}", "w") as file:
+        file.write(text)
+outcome = compile_recipe(RECIPE, name="r").run(
+    job.body, host=LocalHost(home), env={"MAILDIRQUOTA": "100000S"}, sender="s@example.org"
+)
+assert len(outcome.deliveries) == 4, outcome
+print(*sorted(set(sys.modules) - before))
+'''
 
 
 def test_agents_import_nothing_after_the_fork(tmp_path: Path) -> None:

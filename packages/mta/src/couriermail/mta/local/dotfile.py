@@ -103,7 +103,12 @@ def _check_home(home: str, settings: AgentSettings) -> Refusal | None:
 
 
 def _default(job: LocalJob) -> DotText:
-    return DotText(job.default_instructions, is_default=True)
+    """The default instructions; none at all must not mean that mail is thrown away."""
+    text = job.default_instructions
+    if not text.strip():
+        maildir = job.maildir or "Maildir"
+        text = f"{maildir}/" if maildir[0] in "./" else f"./{maildir}/"
+    return DotText(text, is_default=True)
 
 
 def _unknown_user() -> Refusal:

@@ -2,7 +2,8 @@
 
 Rooms import rarely used modules where they are needed, so that commands start fast.  An agent
 is forked for every burst of mail: what its parent has not imported, each of them would import
-again (`ctypes`, for the sync that a batch shares, takes 10 ms).
+again (`ctypes`, for the sync that a batch shares, takes 10 ms).  And an agent that became its
+user may not be allowed to read the interpreter's library at all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ __all__ = ["PRELOADED", "preload"]
 
 PRELOADED = (
     "ctypes",
+    "regex",
     "encodings.idna",
     "encodings.punycode",
     "couriermail.filter.actions",

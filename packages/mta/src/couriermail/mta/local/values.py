@@ -31,7 +31,8 @@ class LocalJob:
         maildir: the account's maildir, relative to `home` or absolute; empty where auth names none.
         quota: Maildir++ quota text; empty: the one written in the maildir counts.
         extension: address extension, which selects the instruction file (spec mta.md 11.1).
-        default_instructions: what happens without an instruction file.
+        default_instructions: what happens without an instruction file; empty text stands for
+            the account's maildir.
         size: octets of the message.
         body: the message with LF line ends, or a descriptor of a file that holds it.  The
             descriptor must be open for reading only, and no other job may share its file offset.
