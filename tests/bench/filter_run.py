@@ -1,0 +1,112 @@
+"""How fast recipes decide: ours in process, and Debian's maildrop as a process per message.
+
+Ten header patterns (none of the first nine matches) and one body pattern on a 3 KB message.
+Ours only decides; Debian's runs the same recipe with `exit` at the end, so that it delivers
+nothing either.  Prints medians of several rounds and the ratio.
+
+    python tests/bench/filter_run.py [--messages 3000] [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from couriermail.filter import DecisionHost, Recipe, compile_recipe
+
+RECIPE = r"""
+if (/^From:.*spammer@example\.com/)
+ X=1
+if (/^Subject:.*viagra/)
+ X=2
+if (/^(to|cc):.*list-one@/)
+ X=3
+if (/^List-Id:.*<python-dev/)
+ X=4
+if (/^X-Spam-Level: \*\*\*\*\*/)
+ X=5
+if (/^Sender: owner-[a-z]+@/)
+ X=6
+if (/^Received:.*from [0-9.]+ by evil/)
+ X=7
+if (/^X-Mailer: (foo|bar) [0-9]+/)
+ X=8
+if (/^Delivered-To: nobody/)
+ X=9
+if (/^Subject: *(.*) again$/)
+ X="$MATCH1"
+if (/unsubscribe +here/:b)
+ X=11
+exit
+"""
+
+
+def message(number: int) -> bytes:
+    """A 3 KB message with the header of an ordinary one."""
+    head = (
+        "Return-Path: <alice@example.com>\n"
+        "Received: from mx1.example.com (mx1.example.com [192.0.2.1]) by mail.example.net\n"
+        "  with ESMTPS id 000000000012; Tue, 24 Nov 2026 14:00:00 +0000\n"
+        "Received: from laptop (laptop [192.0.2.9]) by mx1.example.com with ESMTPSA;\n"
+        "  Tue, 24 Nov 2026 13:59:58 +0000\n"
+        "From: Alice Example <alice@example.com>\nTo: Bob <bob@example.net>\n"
+        f"Subject: number {number} and again\nDate: Tue, 24 Nov 2026 13:59:57 +0000\n"
+        f"Message-ID: <{number}@example.com>\nX-Mailer: Pigeon 1.0\n\n"
+    ).encode()
+    line = b"The quick brown fox jumps over the lazy dog and runs away from it.\n"
+    return head + line * ((3072 - len(head)) // len(line))
+
+
+def ours(recipe: Recipe, messages: list[bytes]) -> float:
+    """Messages per second."""
+    host = DecisionHost()
+    started = time.perf_counter()
+    for each in messages:
+        recipe.run(each, host=host, env={"DEFAULT": "./Maildir"})
+    return len(messages) / (time.perf_counter() - started)
+
+
+def peer(directory: Path, messages: list[bytes]) -> float:
+    """Messages per second, one process each."""
+    path = directory / "recipe"
+    path.write_text(RECIPE)
+    path.chmod(0o600)
+    started = time.perf_counter()
+    for each in messages:
+        subprocess.run(["maildrop", str(path)], input=each, check=True, cwd=directory)
+    return len(messages) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Run both and print the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    messages = [message(number) for number in range(chosen.messages)]
+    recipe = compile_recipe(RECIPE, name="recipe")
+    assert recipe.run(messages[7], host=DecisionHost()).variable("X") == "number 7 and"
+    print(f"recipe, in process      {statistics.median(rounds(chosen, recipe, messages)):9.0f} /s")
+    if shutil.which("maildrop") is None:
+        sys.exit("maildrop is not installed: no comparison")
+    with tempfile.TemporaryDirectory() as name:
+        few = messages[:200]
+        theirs = [peer(Path(name), few) for _ in range(chosen.rounds)]
+    print(f"maildrop, per process   {statistics.median(theirs):9.0f} /s")
+    mine = statistics.median(rounds(chosen, recipe, messages))
+    print(f"ratio                   {mine / statistics.median(theirs):9.1f}")
+
+
+def rounds(chosen: argparse.Namespace, recipe: Recipe, messages: list[bytes]) -> list[float]:
+    """One figure per round."""
+    return [ours(recipe, messages) for _ in range(chosen.rounds)]
+
+
+if __name__ == "__main__":
+    main()

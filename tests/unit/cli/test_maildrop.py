@@ -1,0 +1,331 @@
+"""`maildrop`: its command line, modes, permission checks and exit codes (spec filter 2.1, 4.12)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from typer.core import TyperOption
+from typer.main import get_command
+
+import couriermail
+from couriermail.cli.maildrop import OPTIONS_WITH_VALUE, SWITCHES, UsageError, read_command_line
+from couriermail.cli.maildrop_app import app
+from couriermail.maildir import Maildir
+
+COMMAND = [sys.executable, "-c", "from couriermail.cli.maildrop import main; main()"]
+NOBODY = 65534
+MESSAGE = b"Return-Path: <me@x.example>\nSubject: hello\n\nbody\n"
+
+
+def maildrop(
+    home: Path,
+    *arguments: str,
+    message: bytes = MESSAGE,
+    prefix: tuple[str, ...] = (),
+    **environment: str,
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*prefix, *COMMAND, *arguments],
+        cwd=home,
+        input=message,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "COURIERMAIL_CONFIG": str(home / "etc"),
+            **environment,
+        },
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "etc").mkdir()
+    Maildir.create(home / "Maildir")
+    return home
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def delivered(home: Path) -> int:
+    return len([*(home / "Maildir/new").iterdir()])
+
+
+def test_the_table_of_options_is_that_of_the_typer_app() -> None:
+    declared: dict[str, bool] = {}
+    for option in get_command(app).params:
+        if isinstance(option, TyperOption):
+            declared.update({name[1:]: not option.is_flag for name in option.opts})
+    for name in ("-help", "-install-completion", "-show-completion", "h"):
+        declared.pop(name, None)
+    assert {letter for letter, takes in declared.items() if takes} == set(OPTIONS_WITH_VALUE)
+    assert {letter for letter, takes in declared.items() if not takes} == set(SWITCHES)
+
+
+def test_values_are_glued_or_the_next_word() -> None:
+    request = read_command_line(
+        ["-AX: 1", "-A", "Y: 2", "-fme@x", "-a", "-V", "3", "--", "-r", "x"]
+    )
+    assert request.headers == ["X: 1", "Y: 2"]
+    assert request.values == {"sender": "me@x", "verbose": "3"}
+    assert request.flags == {"account_errors"}
+    assert request.arguments == ["-r", "x"]
+
+
+@pytest.mark.parametrize("word", ["-Z", "-", "-M", "-f"])
+def test_a_wrong_command_line_is_refused(word: str) -> None:
+    with pytest.raises(UsageError):
+        read_command_line([word])
+
+
+def test_help_names_every_option(home: Path) -> None:
+    done = maildrop(home, "--help", COLUMNS="200")
+    assert done.returncode == 0
+    for letter in [*OPTIONS_WITH_VALUE, *SWITCHES]:
+        assert f"-{letter} ".encode() in done.stdout
+
+
+def test_delivery_runs_the_site_recipe_then_the_users_then_default(home: Path) -> None:
+    write(home / "etc/maildroprc", 'echo "site"\nSEEN=1\n', 0o644)
+    write(home / ".mailfilter", 'echo "own $SEEN $FROM $SIZE $LINES $MAILFILTER"\n')
+    done = maildrop(home)
+    size = len(MESSAGE)
+    assert done.stdout == b"site\nown 1 me@x.example %d 1 .mailfilter\n" % size
+    assert (done.returncode, delivered(home)) == (0, 1)
+
+
+def test_157_the_site_recipe_decides_the_exit_code(home: Path) -> None:
+    write(home / "etc/maildroprc", "EXITCODE=5\nexit\n", 0o644)
+    assert (maildrop(home).returncode, delivered(home)) == (5, 0)
+
+
+def test_151_delivery_mode_imports_locale_variables_only(home: Path) -> None:
+    write(home / ".mailfilter", 'import "FOO"\nsystem "env | sort"\n')
+    shown = maildrop(home, FOO="bar", LANG="C", LC_TIME="C", USER="u").stdout.split(b"\n")
+    assert b"LANG=C" in shown
+    assert b"LC_TIME=C" in shown
+    assert b"FOO=bar" in shown  # only because it was imported
+    assert not any(line.startswith(b"USER=") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "text"),
+    [
+        (0o1700, 75, b""),
+        (0o702, 75, b"world writable"),
+        (0o720, 0, b""),
+    ],
+    ids=["sticky", "world-writable", "group-writable"],
+)
+def test_148_the_home_must_be_private(home: Path, mode: int, code: int, text: bytes) -> None:
+    home.chmod(mode)
+    done = maildrop(home)
+    assert done.returncode == code
+    assert text in done.stderr
+    assert bool(done.stderr) is bool(text)
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"), [(0o640, 75), (0o604, 75), (0o400, 0)], ids=["group", "world", "readonly"]
+)
+def test_149_the_filter_file_must_be_private(home: Path, mode: int, code: int) -> None:
+    write(home / ".mailfilter", "exit\n", mode)
+    assert maildrop(home).returncode == code
+
+
+def test_149_the_filter_file_must_be_a_file(home: Path) -> None:
+    (home / ".mailfilter").mkdir()
+    done = maildrop(home)
+    assert done.returncode == 75
+    assert b"mailfilter file isn't a regular file." in done.stderr
+
+
+def test_150_the_exit_codes_of_wrong_invocations(home: Path) -> None:
+    assert maildrop(home, "-d", "no-such-user-here").returncode == 67
+    assert maildrop(home, "-Z").returncode == 75
+    missing = maildrop(home, "gone")
+    assert missing.returncode == 75
+    assert b"Unable to open filter file, errno=2." in missing.stderr
+
+
+def test_152_the_file_of_an_embedded_name_is_searched_for(home: Path) -> None:
+    assert maildrop(home, "-M", "x-y").returncode == 0
+    for name in ("default", "x-default", "x-y-default", "x-y"):
+        write(home / ".mailfilters" / name, f'echo "{name} $MAILFILTER $1"\nEXITCODE=9\n')
+        done = maildrop(home, "-M", "x-y", "one")
+        assert (done.returncode, done.stdout) == (9, f"{name} x-y one\n".encode())
+    assert delivered(home) == 0
+
+
+def test_153_an_embedded_name_cannot_leave_its_directory(home: Path) -> None:
+    write(home / ".mailfilters/:::x:y", 'echo "$MAILFILTER"\n')
+    assert maildrop(home, "-M", "../x.y").stdout == b":::x:y\n"
+
+
+def test_154_an_embedded_recipe_may_not_deliver(home: Path) -> None:
+    write(home / ".mailfilters/x", 'to "x"\n')
+    done = maildrop(home, "-M", "x")
+    assert done.returncode == 75
+    assert done.stderr.startswith(
+        b"maildrop: 'to' disabled in embedded mode.\n.mailfilters/x(1): Syntax error.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("maildroprcs/ok", 0), ("maildroprcs/ok.rc", 75), ("maildroprcs/../up", 75)]
+)
+def test_156_recipes_of_the_administrator_lift_the_restrictions(
+    path: str, code: int, home: Path
+) -> None:
+    # a path with a dot is never trusted, so the configuration must lie where there is none
+    for name in ("maildroprcs/ok", "maildroprcs/ok.rc", "up"):
+        write(home / "etc" / name, 'system "echo ran $DEFAULT"\n', 0o644)
+    write(home / ".mailfilters/x", f'DEFAULT=changed\ninclude "{home}/etc/{path}"\n')
+    done = maildrop(home, "-M", "x")
+    assert done.returncode == code
+    assert (done.stdout == b"ran ./Maildir\n") is (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sender"),
+    [
+        ((), b"me@x.example"),
+        (("-f", "you@y"), b"you@y"),
+    ],
+    ids=["return-path", "option"],
+)
+def test_160_the_sender(arguments: tuple[str, ...], sender: bytes, home: Path) -> None:
+    write(home / "r", 'echo "[$FROM]"\nexit\n')
+    assert maildrop(home, *arguments, "r").stdout == b"[%b]\n" % sender
+
+
+@pytest.mark.parametrize(
+    ("message", "sender"),
+    [(b"Return-Path: <>\n\n", b""), (b"Subject: x\n\n", b"MAILER-DAEMON")],
+    ids=["null", "none"],
+)
+def test_160_the_null_sender_is_empty(message: bytes, sender: bytes, home: Path) -> None:
+    write(home / "r", 'echo "[$FROM]"\nexit\n')
+    assert maildrop(home, "r", message=message).stdout == b"[%b]\n" % sender
+
+
+def test_a_syntax_error_keeps_the_message_and_shows_the_place(home: Path) -> None:
+    write(home / ".mailfilter", "if (1)\n{\n} else\n{\n}\n")
+    done = maildrop(home)
+    assert (done.returncode, delivered(home)) == (75, 0)
+    lines = done.stderr.decode().split("\n")
+    assert lines[0] == ".mailfilter(3): Syntax error after }"
+    assert lines[1].startswith(".mailfilter:3:3: ")
+    assert "else" in lines[1]
+
+
+def test_a_run_time_error_names_the_statement(home: Path) -> None:
+    write(home / ".mailfilter", '\nxfilter "exit 3"\n')
+    done = maildrop(home)
+    assert (done.returncode, delivered(home)) == (75, 0)
+    assert b"maildrop: Unable to filter message. (.mailfilter:2:1)\n" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["-w", "50"], ["-t", "socket"], ["-W", "file"]])
+def test_what_is_not_available_is_refused(options: list[str], home: Path) -> None:
+    done = maildrop(home, *options)
+    assert (done.returncode, delivered(home)) == (75, 0)
+    assert b"not available" in done.stderr
+
+
+def test_a_large_message_is_delivered_without_its_carriage_returns(home: Path) -> None:
+    message = b"Subject: x\r\n\r\n" + b"line\r\n" * 300_000
+    assert maildrop(home, message=message).returncode == 0
+    (stored,) = (home / "Maildir/new").iterdir()
+    assert stored.read_bytes() == message.replace(b"\r\n", b"\n")
+
+
+def test_147_a_signal_ends_the_run_in_order(home: Path) -> None:
+    write(home / "r", 'dotlock "l.lock" {\nsystem "echo ready; sleep 60"\n}\n')
+    with subprocess.Popen(
+        [*COMMAND, "r"], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(MESSAGE)
+        process.stdin.close()
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 75
+        assert process.stderr is not None
+        assert process.stderr.read() == b"maildrop: signal 0x0F\n"
+    assert not (home / "l.lock").exists()
+
+
+@pytest.mark.parametrize("ids", ["x", "4242/", "4242/1x", ""])
+def test_158_wrong_ids_are_refused(ids: str, home: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only trusted users come so far")
+    assert b"Invalid -D option." in maildrop(home, f"-D{ids}" if ids else "-Dx").stderr
+
+
+def test_158_two_users_are_refused(home: Path) -> None:
+    done = maildrop(home, "-d", "root", "-D", "4242")
+    assert (done.returncode, b"Cannot use both -d and -D options." in done.stderr) == (75, True)
+
+
+def others_python() -> tuple[list[str], dict[str, str]]:
+    """A Python that any user may run, with our rooms: what a setuid test needs."""
+    rooms = ":".join(str(Path(room).parent) for room in couriermail.__path__)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": rooms, "PYTHONDONTWRITEBYTECODE": "1"}
+    probe = "import sys, couriermail.cli.maildrop, couriermail.filter.local, couriermail.maildir"
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            done = subprocess.run(
+                [python, "-c", f"{probe}; sys.exit(sys.version_info < (3, 11))"],
+                user=NOBODY, group=NOBODY, extra_groups=[], env=environment, cwd="/",
+                capture_output=True, check=False, timeout=60,
+            )  # fmt: skip
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return [python], environment
+    pytest.skip("no Python 3.11 that other users may run")
+
+
+@pytest.mark.root
+def test_root_drops_every_right_before_the_recipe() -> None:
+    python, environment = others_python()
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        write(home / ".mailfilter", 'system "id -u; id -g; id -G"\nexit\n')
+        for path in (home, home / ".mailfilter"):
+            os.chown(path, 4242, 4243)
+        done = subprocess.run(
+            [*python, "-c", "from couriermail.cli.maildrop import main; main(['-D', '4242/4243'])"],
+            input=MESSAGE, env={**environment, "HOME": name, "COURIERMAIL_CONFIG": name},
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == (b"4242\n4243\n4243\n", b"", 0)
+
+
+@pytest.mark.root
+def test_a_user_cannot_deliver_to_another() -> None:
+    python, environment = others_python()
+    done = subprocess.run(
+        [*python, "-c", "from couriermail.cli.maildrop import main; main(['-d', 'root'])"],
+        input=MESSAGE, user=NOBODY, group=NOBODY, extra_groups=[], env=environment, cwd="/",
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == b"maildrop: You are not a trusted user.\n"
+    assert done.returncode == 75
