@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from couriermail.rfc822 import DefectKind, Limits, Message
+from couriermail.rfc822 import DefectKind, Limits, Message, PushParser
 
 MV = b"Mime-Version: 1.0\n"
 MIXED = MV + b"Content-Type: multipart/mixed; boundary=%s\n\n"
@@ -338,3 +338,30 @@ def test_sections_are_found_by_number() -> None:
 )
 def test_other_numbers_find_nothing(section: str) -> None:
     assert Message(NESTED).find(section) is None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"\n", id="plain-body"),
+        pytest.param(MIXED % b"A" + b"--A\n\n", id="body-of-a-part"),
+        pytest.param(MIXED % b"A" + b"--A", id="endless-delimiter-line"),
+        pytest.param(b"X: ", id="endless-header"),
+    ],
+)
+@pytest.mark.parametrize("filler", [b"x" * 65_536, b"line\n--dashes\n" * 5_000, b"\r" * 65_536])
+def test_a_push_parser_holds_only_what_it_needs(head: bytes, filler: bytes) -> None:
+    parser = PushParser(Limits(header_bytes=100_000))
+    parser.feed(head)
+    for _ in range(8):
+        parser.feed(filler)
+        assert len(parser._data) <= 100_000 + len(filler)
+    assert parser.close().end == len(head) + 8 * len(filler)
+
+
+def test_many_small_pieces_take_linear_time() -> None:
+    parser = PushParser()
+    parser.feed(MIXED % b"A" + b"--A\nX: ")
+    for _ in range(60_000):
+        parser.feed(b"y")
+    assert parser.close().children[0].body == parser.root.end

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Rfc822Error,
     )
     from couriermail.rfc822.flowed import FlowedLine, parse_flowed, write_flowed
+    from couriermail.rfc822.folding import fold_parameters, fold_text
     from couriermail.rfc822.headers import Field, HeaderReader, Headers
     from couriermail.rfc822.idn import (
         address_to_ascii,
@@ -123,6 +124,10 @@ else:
                 "FlowedLine",
                 "parse_flowed",
                 "write_flowed",
+            ),
+            "folding": (
+                "fold_parameters",
+                "fold_text",
             ),
             "headers": (
                 "Field",
@@ -223,7 +228,9 @@ __all__ = [
     "encode_typed_address",
     "encode_words",
     "fold_addresses",
+    "fold_parameters",
     "fold_references",
+    "fold_text",
     "format_addresses",
     "format_date",
     "format_parameter",
