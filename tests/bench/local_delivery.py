@@ -130,6 +130,7 @@ def start_courierlocal(base: Path) -> tuple[int, str]:
     listener.listen()
     stop_read, stop_write = os.pipe()
     if os.fork() == 0:
+        os.close(stop_write)  # so that it ends with us, however we end
         serve_agents(listener, AgentSettings(), stop=stop_read)
         os._exit(0)
     listener.close()
