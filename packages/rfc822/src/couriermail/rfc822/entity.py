@@ -5,6 +5,8 @@ Source: RFC 2045, RFC 2046, spec rfc822 4.11.
 
 from __future__ import annotations
 
+import re
+
 from couriermail.rfc822.defects import Defect, DefectKind
 from couriermail.rfc822.headers import Headers
 from couriermail.rfc822.params import ContentType
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entity", "read_header"]
 
+_EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 _RFC822_TYPES = ("message/rfc822", "message/global")  # RFC 6532 3.7
 _ENCODED = ("quoted-printable", "base64")
 
@@ -135,8 +138,9 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
     Returns:
         True when the part may have parts of its own.
     """
-    if not block.isascii():
-        entity.add_defect(DefectKind.EIGHT_BIT_HEADER, entity.start)
+    eight_bit = None if block.isascii() else _EIGHT_BIT.search(block)
+    if eight_bit:
+        entity.add_defect(DefectKind.EIGHT_BIT_HEADER, entity.start + eight_bit.start())
     headers = Headers(block)
     parent = entity.parent
     types = headers.get_fields("content-type")
@@ -149,12 +153,17 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
     if not entity.is_mime:
         return False
     encodings = headers.get_fields("content-transfer-encoding")
-    if len(types) > 1 or len(encodings) > 1:
-        entity.add_defect(DefectKind.DUPLICATE_CONTENT, entity.start)
+    for fields in (types, encodings):
+        if len(fields) > 1:
+            place = _place(entity, block, fields[-1])
+            entity.add_defect(DefectKind.DUPLICATE_CONTENT, place)
     if types:  # of two the last one counts (spec rfc822 4.11.15)
-        entity.raw_type = _field_value(entity, types[-1], limits)
+        entity.raw_type = _field_value(entity, block, types[-1], limits)
     if encodings:
-        _read_encoding(entity, _field_value(entity, encodings[-1], limits))
+        value = _field_value(entity, block, encodings[-1], limits)
+        if not _read_encoding(entity, value):
+            place = _place(entity, block, encodings[-1])
+            entity.add_defect(DefectKind.UNKNOWN_ENCODING, place)
     return _may_have_parts(entity)
 
 
@@ -177,24 +186,28 @@ def _is_version_one(field: Field) -> bool:
     return bool(words) and words[0].text.startswith("1")
 
 
-def _field_value(entity: Entity, field: Field, limits: Limits) -> bytes:
+def _place(entity: Entity, block: bytes, field: Field) -> int:
+    """Offset of a field that is the last of its kind."""
+    return entity.start + block.rfind(field.raw)
+
+
+def _field_value(entity: Entity, block: bytes, field: Field, limits: Limits) -> bytes:
     value = field.unfolded
     if len(value) > limits.field_bytes:
-        entity.add_defect(DefectKind.LONG_HEADER, entity.start)
+        entity.add_defect(DefectKind.LONG_HEADER, _place(entity, block, field))
         value = value[: limits.field_bytes]
     return value.translate(None, b"\r\0")
 
 
-def _read_encoding(entity: Entity, value: bytes) -> None:
+def _read_encoding(entity: Entity, value: bytes) -> bool:
+    """Sets the encoding; False when it is not known."""
     known = _ENCODINGS.get(value.strip(b" \t").lower())
-    if known is not None:
-        entity.encoding = known
-        return
-    tokens = tokenize(value.decode("latin-1"))
-    word = next((token.text for token in tokens if token.kind in ("atom", "quoted")), "").lower()
-    entity.encoding = _encoding_name(word)
-    if entity.encoding == "unknown":
-        entity.add_defect(DefectKind.UNKNOWN_ENCODING, entity.start)
+    if known is None:
+        tokens = tokenize(value.decode("latin-1"))
+        words = (token.text for token in tokens if token.kind in ("atom", "quoted"))
+        known = _encoding_name(next(words, "").lower())
+    entity.encoding = known
+    return known != "unknown"
 
 
 def _encoding_name(word: str) -> str:
