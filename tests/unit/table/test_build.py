@@ -108,6 +108,26 @@ def test_the_temporary_file_may_not_be_a_link(table_path: Path, tmp_path: Path) 
     assert victim.read_text() == "precious"
 
 
+def test_a_hard_link_under_the_temporary_name_is_only_removed(
+    table_path: Path, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    table_path.with_name("x.dat.tmp").hardlink_to(victim)
+    build_table(table_path, [(b"a", b"1")])
+    assert victim.read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == ["victim", "x.dat"]
+
+
+@pytest.mark.root
+def test_a_temporary_file_of_somebody_else_does_not_become_the_table(table_path: Path) -> None:
+    foreign = table_path.with_name("x.dat.tmp")
+    foreign.write_bytes(b"")
+    os.chown(foreign, 1, 1)
+    build_table(table_path, [(b"a", b"1")])
+    assert table_path.stat().st_uid == os.geteuid()
+
+
 def test_a_missing_directory_is_a_table_error(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="cannot write"):
         build_table(tmp_path / "nowhere" / "x.dat", [])

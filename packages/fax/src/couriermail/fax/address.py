@@ -51,7 +51,7 @@ def parse_fax_address(address: str) -> FaxAddress | None:
         DialPlanError: it is a fax address without a usable number: nothing to dial in it, or
             more than 80 characters.
     """
-    local, at, host = address.partition("@")
+    local, at, host = _at_first_sign(address)
     word, *options = host.lower().split("-")  # Courier: upper case is no fax host
     if not at or word != "fax" or not _OPTIONS.issuperset(options):
         return None
@@ -62,6 +62,15 @@ def parse_fax_address(address: str) -> FaxAddress | None:
         skips_unknown="ignore" in options,
         is_cover_only="cover" in options,
     )
+
+
+def _at_first_sign(address: str) -> tuple[str, str, str]:
+    """Split at the first `@` that stands outside a quoted local part."""
+    quoted, quote, rest = address[1:].rpartition('"')
+    if address.startswith('"') and quote:
+        _, at, host = rest.partition("@")
+        return f'"{quoted}"', at, host
+    return address.partition("@")
 
 
 def _dial_string(local: str) -> str:

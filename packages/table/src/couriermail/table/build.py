@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from operator import itemgetter
 
 import lmdb
@@ -178,8 +179,9 @@ def _claim(building: str, mode: int | None) -> int:
     while True:
         descriptor = os.open(building, flags, 0o644 if mode is None else mode)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_same_file(descriptor, building):  # else its builder renamed it: a table now
+            if not _is_our_own(os.fstat(descriptor)):
+                os.unlink(building)  # somebody put it there to get at the table, or at a file
+            elif _lock(descriptor, building):
                 if mode is not None:
                     os.fchmod(descriptor, mode)
                 os.ftruncate(descriptor, 0)
@@ -188,6 +190,16 @@ def _claim(building: str, mode: int | None) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _is_our_own(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_uid == os.geteuid()
+
+
+def _lock(descriptor: int, building: str) -> bool:
+    """Wait for the lock; False when its last holder renamed the file: it is a table now."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return _is_same_file(descriptor, building)
 
 
 def _is_same_file(descriptor: int, path: str) -> bool:
