@@ -6,12 +6,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from couriermail.cli.errors import reporting
 from couriermail.cli.layout import config_directory
+from couriermail.core.errors import CouriermailError
+
+if TYPE_CHECKING:
+    from couriermail.queue import Queue
 
 __all__ = ["app", "main"]
 
@@ -100,9 +104,10 @@ def _run(log: str, ready: int | None = None) -> int:
 
     def say_ready(status: Status) -> None:
         if ready is not None:
-            os.write(ready, b"r")
+            os.write(ready, READY)
             os.close(ready)
-        for address in status.listening if ready is None else ():
+            return
+        for address in status.listening:
             typer.echo(f"SMTP on {address}", err=True)
 
     return MailSystem(_Chosen.directory, log=log).run(say_ready)
@@ -118,24 +123,37 @@ def _start_in_background(log: str | None) -> int:
     reading, writing = os.pipe()
     if os.fork() == 0:
         os.close(reading)
-        os.setsid()
-        if os.fork() != 0:
-            os._exit(0)
-        os.chdir("/")
-        with reporting("courier"):
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 0)
-            os.dup2(null, 1)
-            code = _run(destination, writing)
-            os._exit(code)
-        os._exit(os.EX_SOFTWARE)
+        _become_daemon(destination, writing)
     os.close(writing)
-    answer = os.read(reading, 1)
+    answer = os.read(reading, 4096)  # not to its end: the services have inherited the pipe
     os.wait()
-    if not answer:
-        typer.echo(f"courier: the mail system did not start; see {destination}", err=True)
-        return 1
-    return 0
+    if answer == READY:
+        return 0
+    reason = answer.decode("utf-8", "replace") or f"it ended; see {destination}"
+    typer.echo(f"courier: the mail system did not start: {reason}", err=True)
+    return 1
+
+
+READY = b"ready"
+
+
+def _become_daemon(log: str, answer: int) -> NoReturn:
+    """The background half: leave the terminal, run, say on `answer` how the start went."""
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):  # whoever started us must not wait for our output
+        os.dup2(null, descriptor)
+    code = os.EX_SOFTWARE
+    try:
+        code = _run(log, answer)
+    except CouriermailError as error:
+        os.write(answer, str(error).encode())
+        code = error.exit_code
+    finally:
+        os._exit(code)
 
 
 def _default_log(state: str) -> str:
@@ -237,8 +255,3 @@ def _queue() -> Queue:
 def main() -> None:
     """Run the command with `sys.argv` and exit."""
     sys.exit(app(prog_name="courier"))
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from couriermail.queue import Queue

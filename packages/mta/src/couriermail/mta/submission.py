@@ -379,10 +379,13 @@ class Submission:
         return not refused and bool(self._recipients)
 
     def _complete(self, field: Field) -> Field:
+        """An address field with its domains complete; one that is no clean list stays as it is."""
         from couriermail.rfc822.headers import Field
 
-        raw = rewrite_address_field(field, self._with_domain, keep_unchanged=True)
-        return Field(raw)
+        rewritten = Field(rewrite_address_field(field, self._with_domain, keep_unchanged=True))
+        domain = f"@{self._submitter.settings.default_domain}".encode()
+        # `To: Mary Smith` reads as two mailboxes: completing what nobody meant would harm it.
+        return rewritten if _core(rewritten, domain) == _core(field, domain) else field
 
     def _with_domain(self, address: str) -> str:
         if not address or "@" in address or "!" in address:
@@ -447,6 +450,11 @@ class Submission:
     def _refuse(self, reply: Reply) -> None:
         self.discard()
         self._refusal = reply
+
+
+def _core(field: Field, domain: bytes) -> bytes:
+    """What an address field says, without its blanks, quotes, comments' marks and our domain."""
+    return field.raw_value.translate(None, b' \t\r\n"()\\').replace(domain, b"")
 
 
 _OK_RECIPIENT = Reply(250, "Ok.", enhanced="2.1.5")

@@ -1,0 +1,1 @@
+"""The demonstration behind `make demo`: a whole mail system in a temporary directory."""
