@@ -257,7 +257,7 @@ def _statements() -> st.SearchStrategy[str]:
                 lambda t: f"if ({t[0]})\n{t[1]}\nelse\n{t[2]}"
             ),
             st.tuples(_expressions(), block).map(lambda t: f"if ({t[0]})\n{t[1]}"),
-            block.map(lambda text: f"foreach /^[a-z]+: *(.)/\n{text}"),
+            block.map(lambda text: f"foreach /^[a-z]+: */\n{text}"),  # 2.9 keeps the last groups
             block.map(lambda text: f"exception {text}"),
         )
 

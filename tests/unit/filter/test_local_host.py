@@ -129,7 +129,7 @@ def test_commands_see_the_variables_and_nothing_else(
 
 
 HOSTILE = ["$(touch pwned)", "`touch pwned`", "; touch pwned", "'; touch pwned; '", '"; touch pwned; "',
-           "| touch pwned", "&& touch pwned", "> pwned"]  # fmt: skip
+           "| touch pwned", "&& touch pwned", "> pwned", "touch pwned", "a\\ttouch pwned"]  # fmt: skip
 PLACES = [
     'to "|echo $MATCH1 >out"',
     "to \"|echo '$MATCH1' >out\"",
@@ -188,3 +188,9 @@ def test_file_modes_come_from_umask(tmp_path: Path) -> None:
     run(tmp_path, "UMASK=022\nto mb")
     assert (tmp_path / "mb").stat().st_mode & 0o777 == 0o644
     assert os.access(tmp_path / "mb", os.R_OK)
+
+
+def test_escaped_text_is_passed_on_as_it_was(tmp_path: Path) -> None:
+    recipe = '/^Subject: (.*)/\nX=escape("$MATCH1")\nsystem "echo $X >out"\nexit'
+    run(tmp_path, recipe, b"Subject: a; (b) & $c\n\nx\n")
+    assert (tmp_path / "out").read_text() == "a; (b) & $c\n"

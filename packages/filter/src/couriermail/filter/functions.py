@@ -54,14 +54,20 @@ def _toupper(run: Run, arguments: Arguments) -> bytes:
 
 def _escape(run: Run, arguments: Arguments) -> bytes:
     text = arguments[0](run)
-    escaped = bytes(
-        byte for char in text for byte in ((0x5C, char) if char in _ESCAPED else (char,))
-    )
+    pieces = [b"\\%c" % char if char in _ESCAPED else b"%c" % char for char in text]
+    escaped = b"".join(pieces)
     if not isinstance(text, MessageText):
         return escaped
-    # Escaped signs are safe in a command; line ends, which are not escaped, end one.
-    spans = tuple((at, at + 1) for at, char in enumerate(escaped) if char in b"\n\r")
-    return MessageText.ranges(escaped, spans) if spans else escaped
+    # Escaped signs are safe in a command.  Line ends, which are not escaped, end one; and the
+    # first plain byte tells `safe_command` when the text would name a command.
+    plain = [at for at, char in enumerate(escaped) if char in b"\r\n"]
+    before = 0
+    for piece in pieces:
+        if len(piece) == 1:
+            plain.append(before)
+            break
+        before += 2
+    return MessageText.ranges(escaped, tuple((at, at + 1) for at in sorted(set(plain))))
 
 
 def _time(run: Run, arguments: Arguments) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from couriermail.filter.errors import RecipeRuntimeError
 from couriermail.filter.search import CompiledPattern, PatternError, parse_options
 from couriermail.filter.substitute import split_text
-from couriermail.filter.values import MessageText, format_number
+from couriermail.filter.values import MessageText, format_number, to_integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Matcher:
 
     def _search(self, run: Run, search: Callable[[CompiledPattern], T], otherwise: T) -> T:
         """Search with the pattern of this run; a wrong one is reported and finds nothing."""
+        if to_integer(run.variables.get(b"MAILDROP_OLD_REGEXP", b"")):
+            raise RecipeRuntimeError("MAILDROP_OLD_REGEXP: 1.x patterns are not supported.")
         text = b"".join(
             run.variables.get(part, b"") if is_variable else part
             for is_variable, part in self._parts

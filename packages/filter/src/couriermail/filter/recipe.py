@@ -96,12 +96,18 @@ def compile_recipe(text: str | bytes, *, name: str, embedded: bool = False) -> R
         RecipeSyntaxError: with line, column and the words around the mistake.
     """
     source = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    if source.startswith(b"#pragma couriermail"):
+        raise _refusal(name, "#pragma couriermail is not supported")
     try:
         return Recipe(name, parse(source, name=name, embedded=embedded), embedded=embedded)
     except RecursionError:
-        raise RecipeSyntaxError(
-            "Syntax error.", name=name, line=1, column=1, scanner_line=1, hint="nested too deeply"
-        ) from None
+        raise _refusal(name, "nested too deeply") from None
+
+
+def _refusal(name: str, hint: str) -> RecipeSyntaxError:
+    return RecipeSyntaxError(
+        "Syntax error.", name=name, line=1, column=1, scanner_line=1, hint=hint
+    )
 
 
 def start_run(

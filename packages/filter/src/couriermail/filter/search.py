@@ -97,12 +97,12 @@ class Subject:
         self._text: str | None = None
 
     @classmethod
-    def of_lines(cls, lines: list[bytes]) -> Subject:
-        """Lines without their line ends; each ends at its first NUL."""
-        raw = b"\n".join([b"", *lines, b""]) if lines else b"\n"
-        if b"\0" in raw:
-            raw = b"\n".join([b"", *(line.partition(b"\0")[0] for line in lines), b""])
-        return cls(raw)
+    def of_lines(cls, text: bytes) -> Subject:
+        """Lines with their line ends; each is searched up to its first NUL."""
+        if b"\0" in text:
+            cut = [line.partition(b"\0")[0] for line in text[:-1].split(b"\n")]
+            text = b"\n".join([*cut, b""])
+        return cls(b"\n" + text)
 
     @property
     def folded(self) -> bytes:
@@ -156,6 +156,8 @@ class CompiledPattern:
         """The first match of every line that has one."""
         if len(subject.raw) < 2 or not self._may_match(subject):
             return iter(())
+        if not subject.is_ascii and subject.text is None:
+            return iter(())  # spec filter 4.8: not UTF-8 is no match
         if self._chain is not None and (subject.is_ascii or self._case_sensitive):
             return self._chain_lines(subject, self._chain)
         return self._engine(in_block=True, is_ascii=subject.is_ascii).lines(subject, self._seconds)
@@ -264,10 +266,7 @@ class _Engine:
 
     def lines(self, subject: Subject, seconds: float) -> Iterator[Found]:
         if not self._in_block:
-            for line in subject.raw[1:-1].split(b"\n"):
-                found = next(self.occurrences(line, seconds), None)
-                if found is not None:
-                    yield found
+            yield from self._one_by_one(subject.raw[1:-1].split(b"\n"), seconds)
             return
         if self._bytes is not None:
             yield from self._block_bytes(self._bytes, subject.raw, seconds)
@@ -286,17 +285,28 @@ class _Engine:
             yield tuple((group or "").encode() for group in (match[0], *match.groups()))
             at = text.find("\n", match.end()) + 1
 
+    def _one_by_one(self, lines: list[bytes], seconds: float) -> Iterator[Found]:
+        try:
+            for line in lines:
+                found = next(self._every(line, seconds), None)
+                if found is not None:
+                    yield found
+        except TimeoutError:
+            return  # one line that takes too long ends the search: the time stays bounded
+
     def occurrences(self, text: bytes, seconds: float) -> Iterator[Found]:
         try:
-            if self._bytes is not None:
-                for match in self._bytes.finditer(text, timeout=seconds):
-                    yield (match[0], *(group or b"" for group in match.groups()))
-            elif self._text is not None:
-                decoded = text.decode("utf-8")
-                for found in self._text.finditer(decoded, timeout=seconds):
-                    yield tuple((group or "").encode() for group in (found[0], *found.groups()))
+            yield from self._every(text, seconds)
         except (TimeoutError, UnicodeDecodeError):
             return  # spec filter 4.8: a match error counts as no match
+
+    def _every(self, text: bytes, seconds: float) -> Iterator[Found]:
+        if self._bytes is not None:
+            for match in self._bytes.finditer(text, timeout=seconds):
+                yield (match[0], *(group or b"" for group in match.groups()))
+        elif self._text is not None:
+            for found in self._text.finditer(text.decode("utf-8"), timeout=seconds):
+                yield tuple((group or "").encode() for group in (found[0], *found.groups()))
 
 
 def _timed(

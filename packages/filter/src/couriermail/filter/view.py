@@ -6,6 +6,8 @@ from couriermail.filter.search import Subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import mmap
+
     from couriermail.filter.interfaces import FilterMessage
     from couriermail.filter.search import Options
     from couriermail.rfc822 import Message
@@ -40,22 +42,18 @@ class MessageView:
             subject = self._subjects[key] = Subject.of_lines(self._lines(options))
         return subject
 
-    def _lines(self, options: Options) -> list[bytes]:
+    def _lines(self, options: Options) -> bytes:
         if self._is_mime() and (options.headers or options.body):
             return self._mime_lines(options)
-        lines: list[bytes] = []
-        if options.headers or options.main_header:
-            # Courier 2.x: the empty line that ends a header is a line of it
-            lines += [*header_lines(self._header()), b""]
-        if options.body:
-            lines += _split(bytes(self._message.body()))
-        return lines
+        has_header = options.headers or options.main_header
+        header = header_lines(self._header()) if has_header else b""
+        return header + (_text_lines(bytes(self._message.body())) if options.body else b"")
 
-    def _mime_lines(self, options: Options) -> list[bytes]:
+    def _mime_lines(self, options: Options) -> bytes:
         root = self._parsed().root
         if options.main_header and root.is_multipart:
-            return [*header_lines(self._header()), b""]
-        return [line for part in root.walk() for line in _part_lines(part, options)]
+            return header_lines(self._header())
+        return b"".join(_part_lines(part, options) for part in root.walk())
 
     def _header(self) -> bytes:
         if self._head is None:
@@ -71,36 +69,47 @@ class MessageView:
         if self._tree is None:
             from couriermail.rfc822 import Message
 
-            whole = b"".join(self._message.chunks())
-            self._tree = Message(whole.replace(b"\r\n", b"\n"))
+            self._tree = Message(_whole(self._message))
         return self._tree
 
 
-def _part_lines(part: Part, options: Options) -> list[bytes]:
-    lines: list[bytes] = []
-    if options.headers or (options.main_header and part.parent is None):
-        lines += [*header_lines(bytes(part.headers)), b""]
-    if options.body and not part.children:
-        lines += _text_lines(part)
+def _whole(message: FilterMessage) -> bytes | mmap.mmap:
+    """The message in one piece with LF line ends, without a copy where there is one already."""
+    import mmap
+
+    chunks = list(message.chunks())
+    whole = chunks[0].obj if len(chunks) == 1 and isinstance(chunks[0], memoryview) else None
+    if (
+        isinstance(whole, bytes | mmap.mmap)
+        and len(whole) == len(chunks[0])
+        and whole.find(b"\r\n") < 0
+    ):
+        return whole
+    return b"".join(chunks).replace(b"\r\n", b"\n")
+
+
+def _part_lines(part: Part, options: Options) -> bytes:
+    has_header = options.headers or (options.main_header and part.parent is None)
+    lines = header_lines(bytes(part.headers)) if has_header else b""
+    # Courier 3.x: other leaves are searched raw; only text is text
+    is_text = not part.children and part.content_type.value.startswith("text/")
+    if options.body and is_text:
+        lines += _text_lines(part.text().encode("utf-8", "replace"))
     return lines
 
 
-def _text_lines(part: Part) -> list[bytes]:
-    # Courier 3.x: other leaves are searched raw; only text is text
-    if not part.content_type.value.startswith("text/"):
-        return []
-    return _split(part.text().encode("utf-8", "replace"))
+def header_lines(block: bytes) -> bytes:
+    """The header fields as patterns see them: unfolded and decoded, one per line.
 
-
-def header_lines(block: bytes) -> list[bytes]:
-    """The header fields as patterns see them: unfolded and decoded, one per line."""
+    Courier 2.x: the empty line that ends a header is not searched; here it is the last line.
+    """
     lines: list[bytes] = []
     for line in block.replace(b"\r\n", b"\n").split(b"\n"):
         if line[:1] in (b" ", b"\t") and lines:
             lines[-1] += b" " + line.strip(_BLANKS)
         elif line:
             lines.append(line)
-    return [_printed(line) for line in lines]
+    return b"\n".join([*map(_printed, lines), b"", b""])
 
 
 def _printed(line: bytes) -> bytes:
@@ -155,10 +164,8 @@ def _canonical_addresses(value: bytes) -> bytes:
     return decode_words(printed).encode("utf-8", "replace").replace(b"\n", b" ")
 
 
-def _split(body: bytes) -> list[bytes]:
+def _text_lines(body: bytes) -> bytes:
     if not body.isascii():
         body = body.decode("utf-8", "replace").encode()
-    lines = body.replace(b"\r\n", b"\n").split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
+    body = body.replace(b"\r\n", b"\n")
+    return body if not body or body.endswith(b"\n") else body + b"\n"
