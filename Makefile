@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ROOMS  := core table rfc822 maildir auth filter smtp queue fax mta
 EDITABLE := $(foreach room,$(ROOMS),-e packages/$(room)) -e cli -e '.[dev]'
 
-.PHONY: demo test test-all check format bench kill-test fuzz clean help
+.PHONY: demo test test-all check check-style format bench kill-test fuzz clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,11 +27,12 @@ test: $(VENV)/.ready ## every test of the default run (under 10 minutes on two c
 test-all: $(VENV)/.ready ## the default run and the long soaks
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.ready ## format, lint, types, unit and property tests
+check-style: $(VENV)/.ready ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests examples
+
+check: check-style ## format, lint, types, unit, property and architecture tests
 	$(BIN)/python -m pytest -m 'not slow' tests/unit tests/property tests/architecture
 
 format: $(VENV)/.ready ## put the code into the house format

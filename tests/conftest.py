@@ -7,6 +7,25 @@ import shutil
 
 import pytest
 
+MIN_DIFFERENTIAL = "COURIERMAIL_MIN_DIFFERENTIAL"
+
+_differential_passed: set[str] = set()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the differential tests that really ran."""
+    if report.when == "call" and report.passed and "tests/differential/" in report.nodeid:
+        _differential_passed.add(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a run in which the peers were missing is a failure."""
+    wanted = int(os.environ.get(MIN_DIFFERENTIAL, "0"))
+    whole_run = not session.config.args or session.config.args == ["tests"]
+    if wanted and whole_run and len(_differential_passed) < wanted:
+        print(f"\nonly {len(_differential_passed)} differential tests ran; {wanted} are expected")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests whose Debian peer is absent, naming it, and root tests elsewhere."""

@@ -51,7 +51,7 @@ class _Chosen:
     directory = ""
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _show_version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 

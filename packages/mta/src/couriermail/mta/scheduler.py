@@ -58,7 +58,7 @@ class SchedulerSettings:
         report_early: report failures when a message is first deferred (spec mta.md 18.2).
     """
 
-    schedule: RetrySchedule = RetrySchedule()
+    schedule: RetrySchedule = attrs.field(factory=RetrySchedule)
     queue_high: int = 1000
     report_early: bool = True
 

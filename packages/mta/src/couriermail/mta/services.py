@@ -250,13 +250,20 @@ def agent_settings(config: Config) -> AgentSettings:
         localtimeout=float(config.localtimeout),
         shell=mta.shell,
         dot_extension=config.dotextension,
-        maildrop_command=config.maildrop or "maildrop",
+        maildrop_command=_maildrop_command(config),
+        maildroprc=os.path.join(config.directory, "maildroprc"),
         dynamic=config.environment.get("DYNAMICDELIVERIES", "1") != "0",
         create_maildir=mta.create_maildir,
         strict_home=mta.strict_home,
         environment=config.environment,
         trusted_uids=frozenset({mail_identity(config).uid}),
     )
+
+
+def _maildrop_command(config: Config) -> str:
+    """The command that the filter runs in process; a path that does not exist is not meant."""
+    is_ours = not config.maildrop or not os.path.exists(config.maildrop)
+    return "maildrop" if is_ours else config.maildrop
 
 
 def run_loop(main: Coroutine[object, object, None]) -> None:

@@ -135,7 +135,7 @@ def submit_to_drop(drop: str, fields: Sequence[tuple[str, str]], chunks: Iterabl
         StorageError: the disk refused; nothing was left behind.
     """
     name = f"{int(_now())}.{os.urandom(6).hex()}.{os.getpid()}"
-    temporary, final = f"{drop}/tmp/{name}", f"{drop}/new/{name}"  # noqa: S108 - our own tmp
+    temporary, final = f"{drop}/tmp/{name}", f"{drop}/new/{name}"
     try:
         descriptor = create_exclusive(temporary, 0o640)
     except FileNotFoundError as error:
