@@ -17,6 +17,7 @@ from couriermail.filter import (
     compile_recipe,
 )
 from couriermail.maildir import Maildir
+from couriermail.table import build_table
 
 MESSAGE = b"From: a@b.example\nSubject: hello\n\nbody\nFrom me\n"
 
@@ -171,9 +172,24 @@ def test_a_command_may_name_the_mailbox_but_no_command(tmp_path: Path) -> None:
         run(tmp_path, "to `grep -o '|.*'`", b"X: |touch pwned\n\nx\n")
 
 
-def test_gdbmopen_is_refused_with_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["W", "C", "n", "RW"])
+def test_a_database_for_writing_is_refused_with_its_place(mode: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeRuntimeError, match=r"not supported yet.*\(r:2:1\)"):
-        run(tmp_path, '\ngdbmopen("x")')
+        run(tmp_path, f'\ngdbmopen("x","{mode}")')
+
+
+def test_161_162_163_a_table_is_read_with_its_fallbacks(tmp_path: Path) -> None:
+    pairs = [(b"user@", b"u"), (b"example.com", b"d"), (b"net", b"n"), (b"10.1", b"net10")]
+    build_table(tmp_path / "db", pairs)
+    keys = ["user@x.org", "joe@a.b.example.com", "joe@a.net", "joe@a.org"]
+    recipe = 'O=gdbmopen("db")\nS=gdbmstore("a","b")\n' + "".join(
+        f'K{n}=gdbmfetch("{key}","D","-")\n' for n, key in enumerate(keys)
+    )
+    recipe += 'I=gdbmfetch("10.1.2.3","I")\nJ=gdbmfetch("10.2.2.3","I","no")\n'
+    outcome = run(tmp_path, recipe + 'gdbmclose\nM=gdbmopen("none")\nexit')
+    names = ["O", "S", "K0", "K1", "K2", "K3", "I", "J", "M"]
+    assert [outcome.variable(name) for name in names] == [
+        "0", "-1", "u", "d", "n", "-", "net10", "no", "-1"]  # fmt: skip
 
 
 def test_a_header_prefix_is_part_of_the_message(tmp_path: Path) -> None:

@@ -248,12 +248,14 @@ class LocalHost:
         return contextmanager(hold)(self._path(path), variables)
 
     def open_database(self, path: bytes, mode: str) -> Database | None:
-        """Refuse: the databases of spec filter 4.6 are not available from this host.
+        """Open a table for reading; None when there is none.
 
         Raises:
-            RecipeRuntimeError: always, so that no recipe runs on without its data.
+            RecipeRuntimeError: it is to be written to, which is not available yet.
         """
-        raise RecipeRuntimeError("gdbmopen: databases are not supported yet.")
+        from couriermail.filter.tables import open_table
+
+        return open_table(self._path(path), mode)
 
     def close(self) -> None:
         """Close the log file."""

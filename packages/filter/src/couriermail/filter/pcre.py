@@ -15,6 +15,7 @@ must contain, and whether the pattern is nothing but literals joined by `.*`.
 
 from __future__ import annotations
 
+from couriermail.filter.charsets import POSIX, SETS, WITH_LINE_END, WORD
 from couriermail.filter.errors import FilterError
 from couriermail.filter.literals import Literals
 
@@ -25,35 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PatternError", "Translation", "translate"]
 
-_WORD = "0-9A-Za-z_"
-_POSIX = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "ascii": r"\x00-\x7f",
-    "blank": r" \t",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": r"!-/:-@\[-`{-~",
-    "space": r" \t\n\x0b\f\r",
-    "upper": "A-Z",
-    "word": _WORD,
-    "xdigit": "0-9A-Fa-f",
-}
-_WITH_LINE_END = frozenset(("ascii", "cntrl", "space"))
-_SETS = {
-    "d": "0-9",
-    "w": _WORD,
-    "s": r" \t\n\x0b\f\r",
-    "h": r" \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
-    "v": r"\n\x0b\f\r\x85\u2028\u2029",
-}
 _CHARACTERS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEVER = "(?!)"
-_BOUNDARY = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
-_NO_BOUNDARY = f"(?:(?<![{_WORD}])(?![{_WORD}])|(?<=[{_WORD}])(?=[{_WORD}]))"
+_BOUNDARY = f"(?:(?<![{WORD}])(?=[{WORD}])|(?<=[{WORD}])(?![{WORD}]))"
+_NO_BOUNDARY = f"(?:(?<![{WORD}])(?![{WORD}])|(?<=[{WORD}])(?=[{WORD}]))"
 _GROUP_STARTS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|")
 _FLAGS = frozenset("imsx-^")
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -235,7 +211,7 @@ class _Translator:
             raise self.error("\\ at end of pattern")
         if char in "QE":
             self._quote(char)
-        elif char.lower() in _SETS and char != "V":
+        elif char.lower() in SETS and char != "V":
             self.at += 2
             self.other(self._set(char))
         elif (special := self._SPECIAL.get(char)) is not None:
@@ -256,7 +232,7 @@ class _Translator:
         self.at = min(end + 2, len(self.text))
 
     def _set(self, char: str) -> str:
-        body = _SETS[char.lower()]
+        body = SETS[char.lower()]
         if self.is_ascii:
             body = body.partition(r"\xa0")[0].partition(r"\x85")[0]
         if char.isupper():
@@ -510,7 +486,7 @@ class _Translator:
                 return self._posix(text[self.at + 2 : end], end + 2)
         if char == "\\":
             kind = text[self.at + 1 : self.at + 2]
-            if kind and kind.lower() in _SETS:
+            if kind and kind.lower() in SETS:
                 self.at += 2
                 return self._set(kind)
             if kind in ("p", "P"):
@@ -522,11 +498,11 @@ class _Translator:
         return self._range(self._class_character(char))
 
     def _posix(self, name: str, end: int) -> str:
-        body = _POSIX.get(name.lstrip("^"))
+        body = POSIX.get(name.lstrip("^"))
         if body is None:
             raise self.error("unknown POSIX class name")
         self.at = end
-        self.is_block_safe = self.is_block_safe and name not in _WITH_LINE_END
+        self.is_block_safe = self.is_block_safe and name not in WITH_LINE_END
         if name.startswith("^"):
             return f"[^{body}{chr(92) + 'n' if self.in_block else ''}]"
         return body
