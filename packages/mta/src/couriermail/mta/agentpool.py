@@ -48,6 +48,7 @@ class AgentPool:
     path: str
     timeout: float
     _idle: dict[tuple[int, int], list[AgentClient]] = attrs.field(factory=dict, init=False)
+    _busy: set[AgentClient] = attrs.field(factory=set, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _stopping: threading.Event = attrs.field(factory=threading.Event, init=False)
 
@@ -55,23 +56,34 @@ class AgentPool:
         """Have a batch delivered."""
         keys = frozenset(job.key for job in jobs)
         try:
-            client = self._take(uid, gid)
-            results = client.deliver(jobs)
+            return BatchResults(self._deliver(uid, gid, jobs))
         except AgentRefused as error:
             return BatchResults([], refused=str(error))
         except AgentLost as error:
             done = list(error.results)
             return BatchResults(done, lost=keys - {result.key for result in done})
+
+    def _deliver(self, uid: int, gid: int, jobs: Sequence[LocalJob]) -> list[LocalResult]:
+        client = self._take(uid, gid)
+        with self._lock:
+            self._busy.add(client)
+        try:
+            results = client.deliver(jobs)
+        finally:
+            with self._lock:
+                self._busy.discard(client)
         self._give_back(uid, gid, client)
-        return BatchResults(results)
+        return results
 
     def close(self) -> None:
-        """End the idle agents, and every other one as soon as its batch is done."""
+        """End the idle agents; a batch that still runs is given up and will be repeated."""
         self._stopping.set()
         with self._lock:
             for client in (client for clients in self._idle.values() for client in clients):
                 client.close()
             self._idle.clear()
+            for client in self._busy:
+                client.interrupt()
 
     def _take(self, uid: int, gid: int) -> AgentClient:
         with self._lock:

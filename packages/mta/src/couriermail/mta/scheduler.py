@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from couriermail.core import Clock, CouriermailError, Reply, SystemClock, reach
+from couriermail.core import Clock, CouriermailError, Reply, StorageError, SystemClock, reach
 from couriermail.mta.planner import Batch, Lane, Planner, Task
 from couriermail.mta.rounds import Ending, conclude
 from couriermail.queue import Outcome, Queue, RetrySchedule
@@ -45,6 +45,7 @@ log = logging.getLogger("couriermail.mta.scheduler")
 
 POLL_SECONDS = 60.0  # a lost wake-up delays, never strands (spec mta.md 8.5)
 RECORD_AGAIN_SECONDS = 10.0  # outcomes that could not be recorded (spec mta.md 8.6)
+STOP_SECONDS = 8.0  # for running batches when we stop; what is not done is repeated
 MAX_LOSSES = 3  # a delivery whose agent died this often is deferred
 
 
@@ -162,6 +163,7 @@ class Scheduler:
     _rounds: dict[int, Round] = attrs.field(factory=dict, init=False)
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
+    _recording: int = attrs.field(default=0, init=False)
 
     @property
     def in_progress(self) -> int:
@@ -184,7 +186,13 @@ class Scheduler:
                 await self._sleep()
         finally:
             stopping.cancel()
-        while self.planner.running():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._settle()
+
+    async def _settle(self) -> None:
+        """Let running batches end, and what they brought be recorded."""
+        while self.planner.running() or self._recording:
             self._wake.clear()
             await self._wake.wait()
 
@@ -362,10 +370,9 @@ class Scheduler:
             reported=reported,
             remove=ending.kind == "final",
         )
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._recorded, round_, done)
-        )
+        self._recording += 1
+        recorded = asyncio.wrap_future(future)
+        recorded.add_done_callback(lambda done: self._recorded(round_, done))
 
     def _reports(
         self, job: Job, states: tuple[RecipientState, ...], ending: Ending
@@ -385,8 +392,16 @@ class Scheduler:
                 reported[index] = reported.get(index, "") + letters
         return new, reported
 
-    def _recorded(self, round_: Round, future: Future[None]) -> None:
+    def _recorded(self, round_: Round, future: asyncio.Future[None]) -> None:
+        self._recording -= 1
+        self._wake.set()
+        if future.cancelled():
+            return
         error = future.exception()
+        if error is not None and not isinstance(error, StorageError):
+            log.error("cannot record %s", round_.job.id, exc_info=error)
+            self._rounds.pop(round_.job.number, None)
+            return
         if error is not None:
             # Spec mta.md 8.6: the outcomes stay in memory and are offered again; the message is
             # not attempted meanwhile.
@@ -400,7 +415,6 @@ class Scheduler:
             for outcome in round_.outcomes.values():
                 self.mail_log.ended(round_.job, outcome)
             self.mail_log.completed(round_.job)
-        self._wake.set()
 
 
 class MailLog(Protocol):

@@ -62,8 +62,11 @@ def run_agent(connection: socket.socket, settings: AgentSettings) -> None:
     signal.signal(signal.SIGTERM, agent.on_terminate)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the status of commands is lost
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # commands that stop reading, a lost scheduler
-    if agent.greet():
-        agent.serve()
+    try:
+        if agent.greet():
+            agent.serve()
+    except (BrokenPipeError, ConnectionResetError):
+        _log.info("the scheduler went away; the batch was given up")
 
 
 def take_identity(uid: int, gid: int) -> str:

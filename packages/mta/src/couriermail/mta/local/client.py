@@ -7,6 +7,7 @@ user that has mail waiting, and gives each its own thread.
 from __future__ import annotations
 
 import array
+import contextlib
 import socket
 import tempfile
 
@@ -38,7 +39,7 @@ _READ_BYTES = 65536
 _RUN_BYTES = 262144  # inline jobs are sent together up to this many octets
 
 
-@attrs.define
+@attrs.define(eq=False)
 class AgentClient:
     """A connection to one delivery agent; a context manager that closes it.
 
@@ -96,6 +97,16 @@ class AgentClient:
                 raise AgentLost(f"delivery agent lost: {error}", results) from error
         order = {job.key: number for number, job in enumerate(jobs)}
         return sorted(results, key=lambda result: order[result.key])
+
+    def interrupt(self) -> None:
+        """Give up a batch that another thread waits for: its `deliver` raises `AgentLost`.
+
+        The agent sees the end of the connection and ends the command that it runs.
+        """
+        connection = self._socket
+        if connection is not None:
+            with contextlib.suppress(OSError):  # it ended by itself meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the agent; it finishes nothing that it has not begun."""
