@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import mmap
     import pwd
     from collections.abc import Sequence
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from couriermail.filter.local import LocalHost
     from couriermail.filter.message import BytesMessage
@@ -479,36 +479,44 @@ class _Watchdog:
     """
 
     def __init__(self, *, owns_group: bool) -> None:
-        self._owns_group = owns_group
+        self._wants_group = owns_group
+        self._owns_group = False
 
     def __enter__(self) -> None:
-        import signal
-
-        if self._owns_group:
+        signal = _signals()
+        if self._wants_group:
             try:
                 os.setpgid(0, 0)
+                self._owns_group = True
             except OSError:
-                self._owns_group = False  # a session leader has its own group already
+                pass  # a session leader has its own group, and others may be in it
         for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, self._interrupt)
         signal.alarm(TIME_LIMIT_SECONDS)
 
     def __exit__(self, *ignored: object) -> None:
-        import signal
-
+        signal = _signals()
         signal.alarm(0)
 
     def hang_up(self) -> None:
         """Tell what still runs in the group to end."""
         if self._owns_group:
-            import signal
-
+            signal = _signals()
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             os.killpg(0, signal.SIGHUP)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        import signal
-
+        signal = _signals()
         if number == signal.SIGALRM:
             raise _Interrupted("Timeout quota exceeded.")
         raise _Interrupted(f"signal 0x{number:02X}")
+
+
+def _signals() -> ModuleType:
+    """The C module below `signal`, which wraps every number in an enum: 7 ms of start-up."""
+    import importlib
+
+    try:
+        return importlib.import_module("_signal")
+    except ImportError:  # another Python than CPython
+        return importlib.import_module("signal")
