@@ -17,7 +17,7 @@ NAMES = ("meta", "msg", "state", "due", "body", "bodyref", "bad")
 
 @cache
 def sound_file() -> bytes:
-    envelope = Envelope(sender="a@b", recipients=[Recipient(address="c@d")])
+    envelope = Envelope(sender="a@b", recipients=(Recipient(address="c@d"),))
     with tempfile.TemporaryDirectory() as directory:
         with Queue.open(directory) as queue:
             for size in (10, 3000):

@@ -17,7 +17,7 @@ RECIPIENTS = st.builds(
 ENVELOPES = st.builds(
     Envelope,
     sender=TEXT,
-    recipients=st.lists(RECIPIENTS, min_size=1, max_size=4),
+    recipients=st.lists(RECIPIENTS, min_size=1, max_size=4).map(tuple),
     source=TEXT,
     envid=st.none() | TEXT,
     expires=TIMES,
@@ -32,7 +32,7 @@ OUTCOMES = st.builds(
     index=st.integers(0, 5),
     kind=st.sampled_from(["success", "failure", "deferral"]),
     flag=st.sampled_from(["", "l", "r"]),
-    lines=st.lists(TEXT, max_size=3),
+    lines=st.lists(TEXT, max_size=3).map(tuple),
     peer=st.none() | TEXT,
     note=TEXT,
 )

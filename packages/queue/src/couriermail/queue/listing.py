@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from couriermail.queue.errors import CorruptMessageError, MessageNotFoundError
 from couriermail.queue.message import QueueId, Summary, parse_number
-from couriermail.queue.records import decode_message, number_key, seconds
+from couriermail.queue.records import decode_message, mark_name, number_key, seconds
 from couriermail.queue.rows import Quarantined, read_quarantine
 from couriermail.queue.state import StoredState, decode_state
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from couriermail.queue.records import MessageRecord
     from couriermail.queue.store import Store
 
-__all__ = ["find_number", "iter_summaries", "list_quarantine", "read_summary"]
+__all__ = ["find_number", "iter_summaries", "list_marks", "list_quarantine", "read_summary"]
 
 CHUNK = 256  # messages per read transaction: long ones would pin freed pages (spec mta 8.5)
 
@@ -64,6 +64,12 @@ def list_quarantine(store: Store) -> list[Quarantined]:
     """What was moved out of the way."""
     with store.read() as transaction, transaction.cursor(store.db.bad) as cursor:
         return [read_quarantine(int.from_bytes(key, "big"), row) for key, row in cursor]
+
+
+def list_marks(store: Store) -> dict[str, float]:
+    """Every mark and when it was set."""
+    with store.read() as transaction, transaction.cursor(store.db.marks) as cursor:
+        return {mark_name(key): seconds(int.from_bytes(when, "big")) for key, when in cursor}
 
 
 def _id_of(number: int, raw: bytes | memoryview) -> str:

@@ -6,7 +6,7 @@ epoch (`float`); addresses are `str` as the caller canonicalised them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -52,14 +52,6 @@ class Recipient:
     notify: str = ""
 
 
-def _recipients(given: Iterable[Recipient]) -> tuple[Recipient, ...]:
-    return tuple(given)
-
-
-def _lines(given: Iterable[str]) -> tuple[str, ...]:
-    return tuple(given)
-
-
 @attrs.frozen(kw_only=True)
 class Envelope:
     """Everything about a message but its body; never changes once queued.
@@ -87,7 +79,7 @@ class Envelope:
     """
 
     sender: str
-    recipients: tuple[Recipient, ...] = attrs.field(converter=_recipients)
+    recipients: tuple[Recipient, ...]
     source: str = ""
     ident: str = ""
     label: str = "local"
@@ -107,22 +99,6 @@ class Envelope:
     options: Mapping[str, str] = NO_OPTIONS
 
 
-@attrs.frozen
-class Submission:
-    """A message about to be queued.
-
-    Attributes:
-        id: from `Queue.new_id` or `Queue.new_ids`.
-        envelope: who and how.
-        body: a filled `BodyWriter`, or the octets themselves.  Several submissions of one
-            call that hold the *same* object share one stored body.
-    """
-
-    id: QueueId
-    envelope: Envelope
-    body: BodyWriter | bytes
-
-
 @attrs.frozen(kw_only=True)
 class Outcome:
     """What one attempt did for one recipient.
@@ -140,10 +116,33 @@ class Outcome:
     index: int
     kind: OutcomeKind
     flag: str = ""
-    lines: tuple[str, ...] = attrs.field(default=(), converter=_lines)
+    lines: tuple[str, ...] = ()
     peer: str | None = None
     untracked: bool = False
     note: str = ""
+
+
+@attrs.frozen
+class Submission:
+    """A message about to be queued.
+
+    Attributes:
+        id: from `Queue.new_id` or `Queue.new_ids`.
+        envelope: who and how.
+        body: a filled `BodyWriter`, or the octets themselves.  Several submissions of one
+            call that hold the *same* object share one stored body.
+        outcomes: of recipients that are done before the first attempt (an alias with several
+            members); recorded with the message.  The message is due at once all the same.
+        mark: a name of the caller's that is remembered in the same transaction (see
+            `Queue.has_mark`), so that what the message was made of is not submitted twice;
+            empty for none.
+    """
+
+    id: QueueId
+    envelope: Envelope
+    body: BodyWriter | bytes
+    outcomes: tuple[Outcome, ...] = ()
+    mark: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -27,17 +27,23 @@ from couriermail.queue.errors import (
     disk_error,
 )
 from couriermail.queue.leases import LeaseBook, SchedulerLock
-from couriermail.queue.listing import find_number, iter_summaries, list_quarantine, read_summary
+from couriermail.queue.listing import (
+    find_number,
+    iter_summaries,
+    list_marks,
+    list_quarantine,
+    read_summary,
+)
 from couriermail.queue.message import Outcome, QueueId, Submission, Summary, parse_number
 from couriermail.queue.numbers import Numbers
 from couriermail.queue.reading import read_body
-from couriermail.queue.records import micros, seconds
+from couriermail.queue.records import mark_key, micros, seconds
 from couriermail.queue.settings import QueueSettings
 from couriermail.queue.staging import Stager, seal_all
 from couriermail.queue.state import Change, encode_state
 from couriermail.queue.store import Store
 from couriermail.queue.trigger import Trigger
-from couriermail.queue.works import FinishWork, Prepared, QuarantineWork, StateWork
+from couriermail.queue.works import FinishWork, ForgetWork, Prepared, QuarantineWork, StateWork
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -145,7 +151,8 @@ class Queue:
         Raises:
             RecordTooLargeError: an envelope is larger than `max_record`.
             QueueStorageError: nothing was stored; the bodies may be submitted again.
-            QueueError: an id is taken, a body was used before, a message has no recipient.
+            QueueError: an id is taken, a mark is set, a body was used before, a message has no
+                recipient, or an outcome is for none of them.
         """
         self._committer.stage()
         try:
@@ -187,6 +194,33 @@ class Queue:
             raise QueueStorageError(
                 "too little space for new mail", path=self._store.path, is_full=True
             )
+
+    # Marks (see `Submission.mark`)
+
+    def has_mark(self, name: str) -> bool:
+        """True when a message with this mark was queued and the mark not cleared since.
+
+        The message itself may be delivered and gone.
+        """
+        with self._store.read() as transaction:
+            return transaction.get(mark_key(name) or b"\0", db=self._store.db.marks) is not None
+
+    def marks(self) -> dict[str, float]:
+        """Every mark, with the epoch when its message was queued."""
+        return list_marks(self._store)
+
+    def clear_mark(self, *names: str) -> Future[None]:
+        """Forget marks, once what their messages were made of is gone for good.
+
+        Unknown names do no harm.  The future is resolved after the commit; nobody needs to wait
+        for it, because a mark that stays too long only takes space.
+        """
+        work = ForgetWork(self._store, [mark_key(name) for name in names if name])
+        try:
+            self._committer.put(work)
+        except QueueError as error:
+            return _failed(error)
+        return work.ticket
 
     # The scheduler
 

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import attrs
 
-from couriermail.queue.errors import CorruptMessageError
+from couriermail.queue.errors import CorruptMessageError, QueueError
 from couriermail.queue.message import Envelope, Recipient
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "due_key",
     "encode_message",
     "first_due",
+    "mark_key",
+    "mark_name",
     "micros",
     "number_key",
     "read_packed",
@@ -55,6 +57,7 @@ TIME = struct.Struct("<q")
 ARRIVAL_OFFSET = 8
 FIRST_DUE_OFFSET = 16
 LATEST = (1 << 63) - 1
+MARK_MAX = 500  # octets; LMDB's keys have 511 at most
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -115,6 +118,23 @@ def seconds(value: int) -> float:
 def number_key(number: int) -> bytes:
     """Key of a message, its state or a body."""
     return KEY.pack(number)
+
+
+def mark_key(name: str) -> bytes:
+    """Key of a mark; empty for no mark.
+
+    Raises:
+        QueueError: the name is too long for a key.
+    """
+    key = name.encode("utf-8", "surrogateescape")
+    if len(key) > MARK_MAX:
+        raise QueueError(f"a mark may have {MARK_MAX} octets")
+    return key
+
+
+def mark_name(key: bytes | memoryview) -> str:
+    """The name that a key in `marks` stands for."""
+    return bytes(key).decode("utf-8", "surrogateescape")
 
 
 def due_key(when: int, number: int) -> bytes:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from couriermail.queue.committer import Work
 from couriermail.queue.errors import CorruptMessageError
-from couriermail.queue.records import arrival, due_key, micros, number_key, split_due_key
+from couriermail.queue.records import (
+    arrival,
+    due_key,
+    first_due,
+    micros,
+    number_key,
+    split_due_key,
+)
 from couriermail.queue.recovery import Finding, examine, orphan_files
 from couriermail.queue.rows import delete_body, put_state, quarantine, read_state
 
@@ -107,11 +114,14 @@ class RepairWork(Work):
 
 
 def _is_delayed(transaction: lmdb.Transaction, store: Store, number: int, arrived_by: int) -> bool:
-    key = number_key(number)
-    if transaction.get(key, db=store.db.state) is not None:
+    try:
+        state, _ = read_state(transaction, store.db, number)
+    except (KeyError, CorruptMessageError):
         return False
-    record = transaction.get(key, db=store.db.msg)
-    return record is not None and arrival(record) <= arrived_by
+    record = transaction.get(number_key(number), db=store.db.msg)
+    if record is None or state.rounds or state.next != first_due(record):
+        return False
+    return arrival(record) <= arrived_by
 
 
 def _log(finding: Finding) -> None:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from couriermail.queue.store import Databases
 
 __all__ = [
+    "NewMessage",
     "Quarantined",
     "Reference",
+    "add_mark",
     "add_message",
     "add_shared_body",
     "body_reference",
@@ -78,14 +80,39 @@ class Reference:
     crc: int
 
 
-def add_message(
-    transaction: lmdb.Transaction, db: Databases, number: int, record: bytes, due: int
-) -> bool:
+@attrs.frozen
+class NewMessage:
+    """A message ready to be inserted.
+
+    Attributes:
+        number: first part of its id.
+        record: ends with the inline body, if it has one.
+        due: its place in the due index.
+        state: the state record, empty when nothing happened to it yet.
+        mark: key in `marks` to set, empty for none.
+    """
+
+    number: int
+    record: bytes
+    due: int
+    state: bytes = b""
+    mark: bytes = b""
+
+
+def add_message(transaction: lmdb.Transaction, db: Databases, message: NewMessage) -> bool:
     """Insert a message; False when the number is taken."""
-    if not transaction.put(number_key(number), record, db=db.msg, overwrite=False):
+    key = number_key(message.number)
+    if not transaction.put(key, message.record, db=db.msg, overwrite=False):
         return False
-    transaction.put(due_key(due, number), b"", db=db.due)
+    if message.state:
+        transaction.put(key, message.state, db=db.state)
+    transaction.put(due_key(message.due, message.number), b"", db=db.due)
     return True
+
+
+def add_mark(transaction: lmdb.Transaction, db: Databases, key: bytes, now: int) -> bool:
+    """Set a mark with its time in microseconds; False when it is set already."""
+    return bool(transaction.put(key, number_key(now), db=db.marks, overwrite=False))
 
 
 def add_shared_body(

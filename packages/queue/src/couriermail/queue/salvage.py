@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["salvage"]
 
-COPIED = ("msg", "state", "body", "bodyref", "bad")
+COPIED = ("msg", "state", "body", "bodyref", "bad", "marks")
 CHUNK = 500  # rows per transaction
 DEFAULTS = QueueSettings()
 LEAP = 1 << 32  # numbers skipped when the last one given cannot be read

@@ -13,9 +13,12 @@ from couriermail.queue.records import (
     BodyRef,
     encode_message,
     first_due,
+    mark_key,
     micros,
 )
-from couriermail.queue.works import NewBody, NewMessage, SubmitWork
+from couriermail.queue.rows import NewMessage
+from couriermail.queue.state import Change, StoredState, encode_state
+from couriermail.queue.works import NewBody, SubmitWork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +65,8 @@ class Stager:
 
         Raises:
             RecordTooLargeError: an envelope is larger than `max_record`.
-            QueueError: a body was used before, an id is none or an envelope has no recipient.
+            QueueError: a body was used before, an id is none, an envelope has no recipient, an
+            outcome is for none of them, or a mark is too long.
             QueueStorageError: a body file cannot be written.
         """
         arrival = micros(self._clock.now())
@@ -73,7 +77,7 @@ class Stager:
         extra = [body for _, _, body, _ in placed.values() if body is not None]
         writers = [writer for _, _, _, writer in placed.values() if writer is not None]
         files = [writer for writer in writers if writer.is_file]
-        return SubmitWork(self._store, messages, extra, writers), files
+        return SubmitWork(self._store, messages, extra, writers, arrival=arrival), files
 
     def _prepare_one(
         self, submission: Submission, arrival: int
@@ -83,7 +87,7 @@ class Stager:
         writers = [] if writer is None else [writer]
         bodies = [] if body is None else [body]
         files = [] if body is None else writers
-        return SubmitWork(self._store, [message], bodies, writers), files
+        return SubmitWork(self._store, [message], bodies, writers, arrival=arrival), files
 
     def _place_bodies(self, submissions: Sequence[Submission]) -> dict[int, Placed]:
         """Where each distinct body of the call goes, by its identity."""
@@ -119,11 +123,27 @@ class Stager:
             raise QueueError("a message without recipients cannot be queued")
         number, id_epoch, id_random = _parse_id(submission.id)
         record = encode_message(id_epoch, id_random, arrival, submission.envelope, body)
-        if len(record) > self._settings.max_record:
-            raise RecordTooLargeError(
-                "envelope too large", limit="max_record", maximum=self._settings.max_record
-            )
-        return NewMessage(number, record + data, first_due(record))
+        due = first_due(record)
+        state = self._state(submission, arrival, due) if submission.outcomes else b""
+        limit = self._settings.max_record
+        if len(record) > limit or len(state) > limit:
+            raise RecordTooLargeError("envelope too large", limit="max_record", maximum=limit)
+        return NewMessage(number, record + data, due, state, mark_key(submission.mark))
+
+    def _state(self, submission: Submission, arrival: int, due: int) -> bytes:
+        """The state record of a message that comes with outcomes."""
+        count = len(submission.envelope.recipients)
+        if any(not 0 <= outcome.index < count for outcome in submission.outcomes):
+            raise QueueError("an outcome for a recipient that the message does not have")
+        state = StoredState(due)
+        change = Change(
+            now=arrival,
+            outcomes=submission.outcomes,
+            log_records=self._settings.log_records,
+            log_octets=self._settings.log_octets,
+        )
+        change.apply_to(state, was_cancelled=False)
+        return encode_state(state)
 
 
 def seal_all(writers: Sequence[BodyWriter]) -> None:

@@ -9,6 +9,7 @@
 | `body` | body id | a small body that split messages share |
 | `bodyref` | body id | kind, count, size, CRC of a shared body or a body file |
 | `bad` | number | quarantined records with the reason |
+| `marks` | name | when a message with that mark was queued; until the caller forgets it |
 
 Spec mta 8.2 lists more databases; they are merged where one row does.  Envelope, recipients
 and inline body are written together and never changed, so they are one `msg` row: a small
@@ -51,7 +52,7 @@ __all__ = ["Databases", "Store"]
 
 SCHEMA = b"1"
 MAX_READERS = 1024  # spec mta 8.5
-NAMES = ("meta", "msg", "state", "due", "body", "bodyref", "bad")
+NAMES = ("meta", "msg", "state", "due", "body", "bodyref", "bad", "marks")
 SMALLEST_GROWTH = 1 << 20
 RESIZED = "the map keeps being resized by other processes"
 
@@ -69,6 +70,7 @@ class Databases:
     body: lmdb._Database
     bodyref: lmdb._Database
     bad: lmdb._Database
+    marks: lmdb._Database
 
     def __init__(self, environment: lmdb.Environment) -> None:
         for name in NAMES:

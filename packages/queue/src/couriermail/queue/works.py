@@ -16,6 +16,8 @@ from couriermail.queue.committer import Work
 from couriermail.queue.errors import MessageNotFoundError, QueueError
 from couriermail.queue.records import BodyRef, number_key
 from couriermail.queue.rows import (
+    NewMessage,
+    add_mark,
     add_message,
     add_shared_body,
     current_due,
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FinishWork",
+    "ForgetWork",
     "NewBody",
-    "NewMessage",
     "Prepared",
     "QuarantineWork",
     "ReserveWork",
@@ -47,15 +49,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("couriermail.queue")
-
-
-@attrs.frozen
-class NewMessage:
-    """A message ready to be inserted: its record ends with the inline body, if it has one."""
-
-    number: int
-    record: bytes
-    due: int
 
 
 @attrs.frozen
@@ -109,21 +102,27 @@ class SubmitWork(Work):
         messages: Sequence[NewMessage],
         bodies: Sequence[NewBody] = (),
         writers: Sequence[BodyWriter] = (),
+        *,
+        arrival: int = 0,
     ) -> None:
         super().__init__()
         self._store = store
+        self._arrival = arrival
         self._messages = messages
         self._bodies = bodies
         self._writers = writers
 
     def apply(self, transaction: lmdb.Transaction) -> None:
-        """Insert bodies, messages and due entries."""
+        """Insert bodies, messages, due entries and marks."""
         db = self._store.db
         for body in self._bodies:
             add_shared_body(transaction, db, body.reference, body.data, body.count)
         for message in self._messages:
-            if not add_message(transaction, db, message.number, message.record, message.due):
+            if not add_message(transaction, db, message):
                 raise QueueError("a message with this id is queued already")
+        for mark in {message.mark for message in self._messages if message.mark}:
+            if not add_mark(transaction, db, mark, self._arrival):
+                raise QueueError("a message with this mark was queued before")
 
     def committed(self) -> None:
         """The body files belong to the queue now."""
@@ -262,6 +261,22 @@ class QuarantineWork(Work):
     def committed(self) -> None:
         """Say so once."""
         _logger.error("QUEUE FILE CORRUPTION: id=%016X: %s", self._number, self._reason)
+
+
+class ForgetWork(Work):
+    """Delete marks."""
+
+    is_urgent = False
+
+    def __init__(self, store: Store, keys: Sequence[bytes]) -> None:
+        super().__init__()
+        self._store = store
+        self._keys = keys
+
+    def apply(self, transaction: lmdb.Transaction) -> None:
+        """Delete those that exist."""
+        for key in self._keys:
+            transaction.delete(key, db=self._store.db.marks)
 
 
 class ReserveWork(Work):
