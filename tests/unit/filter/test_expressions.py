@@ -211,7 +211,7 @@ REFUSED_STRINGS = [
     ("65b", "echo 5%3\n", "r(1): Syntax error."),
     ("65c", "echo a,b\n", "r(1): Syntax error."),
     ("65d", "echo a?b\n", "r(1): Syntax error."),
-    ("66a", "logfile /tmp/x\n", "r(1): Syntax error."),
+    ("66a", "logfile /var/x\n", "r(1): Syntax error."),
     ("66c", "xfilter /bin/cat\n", "r(1): Syntax error."),
 ]
 
