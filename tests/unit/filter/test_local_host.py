@@ -90,6 +90,11 @@ def test_137_a_command_that_is_killed_gives_255(tmp_path: Path) -> None:
     assert run(tmp_path, 'to "|kill -9 $$"').exit_code == 255
 
 
+def test_138_a_command_need_not_read_a_small_message(tmp_path: Path) -> None:
+    # Courier: a race, in which the message is sometimes kept instead
+    assert run(tmp_path, 'to "|exit 4"').exit_code == 4
+
+
 def test_142_a_filter_that_writes_nothing_does_not_lose_the_mail(tmp_path: Path) -> None:
     with pytest.raises(RecipeRuntimeError, match="wrote nothing"):
         run(tmp_path, 'xfilter "cat >/dev/null"')
