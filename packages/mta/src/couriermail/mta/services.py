@@ -13,12 +13,13 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 import attrs
 
 from couriermail.auth import ChainDirectory, Directory, PasswdDirectory, UserdbDirectory
-from couriermail.core import ConfigError, Reply
+from couriermail.core import ConfigError, CouriermailError, Reply
 from couriermail.mta.accounts import LocalTarget, MailIdentity, mail_identity
 from couriermail.mta.admission import RouterAdmission
 from couriermail.mta.agentpool import AgentPool
@@ -209,6 +210,7 @@ class Courierd:
         queue = submitter.queue
         trigger = queue.trigger_fd()
         box = DropBox(state.drop, submitter)
+        box.recover(time.time())
 
         def on_trigger() -> None:
             queue.read_trigger()
@@ -400,10 +402,10 @@ async def _every(seconds: float, action: Callable[[], None]) -> AsyncIterator[No
 
 
 def _import_drops(box: DropBox) -> None:
-    if not box.names():
+    try:
+        count = box.import_all()
+    except CouriermailError as error:
+        log.error("cannot import drop files: %s", error)
         return
-    known = {
-        name for summary in box.submitter.queue.summaries() if (name := summary.options.get("drop"))
-    }
-    count = box.import_all(known)
-    log.info("importing %d messages that were left while the system was down", count)
+    if count:
+        log.info("importing %d messages that were left while the system was down", count)

@@ -140,7 +140,7 @@ class Submitter:
     def begin(
         self, origin: Origin, reverse_path: str, *, envid: str | None = None, ret: str = "",
         options: Mapping[str, str] = NO_OPTIONS, security: str = "", verp: bool = False,
-        smtputf8: bool = False, announced_size: int = 0, internal: bool = False,
+        smtputf8: bool = False, announced_size: int = 0, internal: bool = False, mark: str = "",
     ) -> Submission | Reply:  # fmt: skip
         """Start a message, or say why its sender is refused.
 
@@ -156,6 +156,7 @@ class Submitter:
             announced_size: SIZE= of the client (RFC 1870), 0 when unknown.
             internal: the mail system's own message (report, forward): the sender is canonical
                 already, and space that is kept back from new mail may be used.
+            mark: remembered by the queue together with the message (`Queue.has_mark`).
         """
         sender: str | Reply = reverse_path
         if not internal:
@@ -167,7 +168,7 @@ class Submitter:
             label=origin.label, envid=envid, ret=ret, auth=origin.auth, smtputf8=smtputf8,
             security=security, verp=verp, user=origin.user, uid=origin.uid, options=options,
         )  # fmt: skip
-        return Submission(self, origin, envelope, unlimited=internal)
+        return Submission(self, origin, envelope, unlimited=internal, mark=mark)
 
     def _admit(self, origin: Origin, reverse_path: str, announced_size: int) -> str | Reply:
         limit = self.settings.size_limit
@@ -201,6 +202,7 @@ class Submission:
         bcc_only: of these, take Bcc only.
         edit_headers: applied to the header before everything else (sendmail's From rules).
         unlimited: no size limit: what is in the queue may be forwarded or returned.
+        mark: goes into the queue with the message.
     """
 
     _submitter: Submitter
@@ -210,6 +212,7 @@ class Submission:
     bcc_only: bool = attrs.field(default=False, kw_only=True)
     edit_headers: Callable[[Headers], Headers] | None = attrs.field(default=None, kw_only=True)
     unlimited: bool = attrs.field(default=False, kw_only=True)
+    mark: str = attrs.field(default="", kw_only=True)
     _recipients: dict[tuple[str, str | None], Recipient] = attrs.field(factory=dict, init=False)
     _delivered: list[tuple[Recipient, Outcome]] = attrs.field(factory=list, init=False)
     _attempts: int = attrs.field(default=0, init=False)
@@ -414,6 +417,7 @@ class Submission:
         ]
         if self._delivered:
             messages[0] = self._with_delivered(messages[0])
+        messages[0] = attrs.evolve(messages[0], mark=self.mark)
         return messages
 
     def _with_delivered(self, message: NewMessage) -> NewMessage:

@@ -30,11 +30,12 @@ from couriermail.queue import Recipient
 if TYPE_CHECKING:
     from couriermail.rfc822.headers import Headers
 
-__all__ = ["Peer", "Request", "SubmissionProtocol", "peer_of_socket"]
+__all__ = ["Peer", "Request", "SubmissionProtocol", "drop_mark", "peer_of", "peer_of_socket"]
 
 log = logging.getLogger("couriermail.mta.submit")
 
 IDLE_SECONDS = 300.0
+DROP_MARK = "drop:"
 
 
 @attrs.frozen
@@ -158,7 +159,7 @@ class Request:
             ret=fields.get("ret", ""),
             security=fields.get("security", ""),
             verp="verp" in fields,
-            options={"drop": self.drop_name} if self.drop_name else {},
+            mark=drop_mark(self.drop_name) if self.drop_name else "",
         )
 
     def _default_sender(self, fields: dict[str, str]) -> str:
@@ -215,6 +216,11 @@ class Request:
                 self._refused.append((address, _plain(reply)))
         self._final = Reply(250 if not self._refused else 550, "\n".join(lines))
         self.discard()
+
+
+def drop_mark(name: str) -> str:
+    """The queue's mark for a drop file: it became a message (`Queue.has_mark`)."""
+    return f"{DROP_MARK}{name}"
 
 
 def _first(fields: dict[str, str], *names: str, default: str = "") -> str:
