@@ -23,7 +23,6 @@ once per message) and `maildir.after-directory-sync` (once per directory).
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import time
 
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all", "prepare"]
 
-_log = logging.getLogger("couriermail.maildir")
 _counter = itertools.count(1)  # tells the messages of one process apart (spec maildir 3.2)
 
 
@@ -220,7 +218,10 @@ class PreparedMessage:
         try:
             self._account.record(self.size)
         except MaildirError as error:
-            _log.warning("quota not recorded, the next recount will: %s", error)
+            import logging  # 13 ms that a command which delivers one message need not pay
+
+            log = logging.getLogger("couriermail.maildir")
+            log.warning("quota not recorded, the next recount will: %s", error)
 
     def retract(self) -> None:
         """Take back a message whose name was not made durable, so that it is not sent twice."""
