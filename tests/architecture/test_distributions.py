@@ -28,7 +28,8 @@ def imported(distribution: Distribution) -> set[str]:
     found = set()
     for statement in distribution.imports:
         found |= {f"couriermail-{room}" for room in statement.rooms - {distribution.room}}
-        if statement.top not in {*sys.stdlib_module_names, "couriermail"}:
+        # `_typeshed` exists for type checkers only.
+        if statement.top not in {*sys.stdlib_module_names, "_typeshed", "couriermail"}:
             found.add(DISTRIBUTIONS.get(statement.top, statement.top))
     return found
 
