@@ -182,3 +182,13 @@ def test_half_written_files_go_when_their_writer_must_be_dead(
     box.recover(clock.now())
 
     assert os.listdir(drop / "tmp") == ["young"]
+
+
+def test_a_drop_file_cannot_change_the_queue(box: DropBox, drop: Path, queue: Queue) -> None:
+    submit_to_drop(str(drop), [("request", "flush"), *FIELDS], [MESSAGE])
+
+    box.import_all()
+    settle(queue)
+
+    assert len(os.listdir(drop / "bad")) == 1
+    assert list(queue.summaries()) == []

@@ -30,6 +30,7 @@ from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.localtransport import LocalTransport
 from couriermail.mta.logs import configure_logging
 from couriermail.mta.planner import Lane, Planner, PlannerLimits
+from couriermail.mta.queuecontrol import QueueControl
 from couriermail.mta.queuelog import QueueLog
 from couriermail.mta.reporter import QueueReporter
 from couriermail.mta.router import Router
@@ -209,6 +210,7 @@ class Courierd:
         loop = asyncio.get_running_loop()
         queue = submitter.queue
         trigger = queue.trigger_fd()
+        control = QueueControl(queue, frozenset({0, os.geteuid()}))
         box = DropBox(state.drop, submitter)
         box.recover(time.time())
 
@@ -218,7 +220,7 @@ class Courierd:
 
         loop.add_reader(trigger, on_trigger)
         server = await loop.create_unix_server(
-            lambda: SubmissionProtocol(submitter), sock=self.listener.dup(), backlog=512
+            lambda: SubmissionProtocol(submitter, control), sock=self.listener.dup(), backlog=512
         )
         async with server, _every(DROP_SECONDS, lambda: _import_drops(box)):
             line.say_ready()

@@ -21,13 +21,26 @@ from couriermail.core.durable import (
 )
 from couriermail.core.errors import CouriermailError
 from couriermail.core.faults import reach
-from couriermail.mta.submitwire import CHUNK_END, encode_chunk, encode_head, parse_answer
+from couriermail.mta.submitwire import (
+    CHUNK_END,
+    encode_chunk,
+    encode_head,
+    parse_answer,
+    parse_items,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Answer", "ServiceUnavailableError", "submit", "submit_to_drop", "submit_to_socket"]
+__all__ = [
+    "Answer",
+    "ServiceUnavailableError",
+    "ask",
+    "submit",
+    "submit_to_drop",
+    "submit_to_socket",
+]
 
 
 class ServiceUnavailableError(CouriermailError):
@@ -113,16 +126,44 @@ def submit_to_socket(
         pass  # it refused early: the answer says why
     except OSError as error:
         raise ServiceUnavailableError(f"submission socket: {error.strerror}") from error
+    refused, reply = parse_answer(_read_to_end(connection))
+    if reply is None:
+        raise ServiceUnavailableError("the mail system went away during submission")
+    return Answer(refused, reply)
+
+
+def ask(state: str, fields: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
+    """Ask a listening daemon about its queue (`couriermail.mta.queuecontrol`).
+
+    Returns:
+        The items of the answer and the final reply, `CODE TEXT`.
+
+    Raises:
+        ServiceUnavailableError: nobody listens, or the daemon went away before its answer.
+    """
+    connection = _connect(f"{state}/submit.sock")
+    if connection is None:
+        raise ServiceUnavailableError("the mail system is not running")
+    try:
+        connection.sendall(encode_head(fields) + CHUNK_END)
+        items, reply = parse_items(_read_to_end(connection))
+    except OSError as error:
+        raise ServiceUnavailableError(f"submission socket: {error.strerror}") from error
+    finally:
+        connection.close()
+    if reply is None:
+        raise ServiceUnavailableError("the mail system went away before its answer")
+    return items, reply
+
+
+def _read_to_end(connection: _socket.socket) -> bytes:
     answer = bytearray()
     try:
         while piece := connection.recv(65536):
             answer += piece
     except ConnectionResetError:
         pass
-    refused, reply = parse_answer(bytes(answer))
-    if reply is None:
-        raise ServiceUnavailableError("the mail system went away during submission")
-    return Answer(refused, reply)
+    return bytes(answer)
 
 
 def submit_to_drop(drop: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]) -> Answer:

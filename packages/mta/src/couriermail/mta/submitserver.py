@@ -5,7 +5,8 @@ word (SO_PEERCRED, a drop file's owner), never the request's.  Fields of a reque
 
 `from`, `rcpt` (repeats), `notify`, `ret`, `envid`, `security`, `verp`, `name` (full name for
 From), `env.NAME` (the caller's `MAILUSER`, `LOGNAME` ...), `verify` (only check the recipients),
-`bcc` (header recipients from Bcc only).
+`bcc` (header recipients from Bcc only).  With `request` it is no message but a request about the
+queue, see `couriermail.mta.queuecontrol`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import attrs
 
 from couriermail.core import Reply
 from couriermail.mta.fromheader import SenderIdentity, rewrite_from
+from couriermail.mta.queuecontrol import ControlAnswer, QueueControl
 from couriermail.mta.submission import Origin, Submission, Submitter
-from couriermail.mta.submitwire import RequestReader, encode_answer
+from couriermail.mta.submitwire import RequestReader, encode_answer, encode_items
 from couriermail.queue import Recipient
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ __all__ = ["Peer", "Request", "SubmissionProtocol", "drop_mark", "peer_of", "pee
 log = logging.getLogger("couriermail.mta.submit")
 
 IDLE_SECONDS = 300.0
+NO_CONTROL = Reply(554, "A drop file is a message.", enhanced="5.5.4")
 DROP_MARK = "drop:"
+SERVICE_UNAVAILABLE = Reply(451, "Service temporarily unavailable.")
 
 
 @attrs.frozen
@@ -92,6 +96,12 @@ class Request:
         return self._reader.is_complete or bool(self._reader.error)
 
     @property
+    def control(self) -> list[tuple[str, str]]:
+        """The fields of a request about the queue; empty for a message."""
+        fields = self._reader.fields or []
+        return fields if "request" in dict(fields) else []
+
+    @property
     def refused(self) -> list[tuple[str, str]]:
         """Recipients that were not accepted, with their replies."""
         return self._refused
@@ -126,6 +136,9 @@ class Request:
         if self._submission is not None or self._final is not None:
             return
         fields = self._reader.fields or []
+        if self.control:
+            self._final = NO_CONTROL  # of a drop file; the socket serves it and asks no further
+            return
         single = dict(fields)
         recipients = [value for name, value in fields if name == "rcpt"]
         started = self._start(single)
@@ -230,8 +243,9 @@ def _first(fields: dict[str, str], *names: str, default: str = "") -> str:
 class SubmissionProtocol(asyncio.Protocol):
     """One connection of the submission socket."""
 
-    def __init__(self, submitter: Submitter) -> None:
+    def __init__(self, submitter: Submitter, control: QueueControl) -> None:
         self._submitter = submitter
+        self._control = control
         self._request: Request | None = None
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -271,8 +285,24 @@ class SubmissionProtocol(asyncio.Protocol):
     def _answer(self, request: Request) -> None:
         self._answering = True
         loop = asyncio.get_running_loop()
+        if request.control and request.is_complete:
+            # It reads the whole queue or waits for a commit: not in the loop's thread.
+            answer = self._control.answer
+            asked = loop.run_in_executor(None, answer, request.peer.uid, request.control)
+            asked.add_done_callback(self._send_items)
+            return
         future = asyncio.wrap_future(request.finish(), loop=loop)
         future.add_done_callback(self._send)
+
+    def _send_items(self, future: asyncio.Future[ControlAnswer]) -> None:
+        if self._transport is None:
+            return
+        error = future.exception()
+        if error is not None:
+            log.error("a request about the queue failed", exc_info=error)
+        answer = ControlAnswer(SERVICE_UNAVAILABLE) if error else future.result()
+        self._transport.write(encode_items(answer.items, _plain(answer.reply)))
+        self._transport.close()
 
     def _send(self, future: asyncio.Future[Reply]) -> None:
         transport, request = self._transport, self._request
@@ -281,7 +311,7 @@ class SubmissionProtocol(asyncio.Protocol):
         error = future.exception()
         if error is not None:
             log.error("submission failed", exc_info=error)
-        reply = Reply(451, "Service temporarily unavailable.") if error else future.result()
+        reply = SERVICE_UNAVAILABLE if error else future.result()
         transport.write(encode_answer(request.refused, _plain(reply)))
         transport.close()
 

@@ -11,7 +11,8 @@ A request is one head and one message:
 so that a `sendmail` killed in the middle never leaves half a message behind.  A drop file
 (`drop/new`, used when no daemon listens) holds exactly the same bytes.  The answer is lines
 `rcpt TAB ADDRESS TAB REPLY` for refused recipients and one final `end TAB REPLY`, where REPLY is
-`CODE TEXT` with further lines of a reply escaped like values.
+`CODE TEXT` with further lines of a reply escaped like values.  Requests about the queue
+(`couriermail.mta.queuecontrol`) are answered with lines `item TAB VALUE` instead of `rcpt`.
 
 `sendmail` runs once per message: this module imports nothing.
 """
@@ -30,8 +31,10 @@ __all__ = [
     "encode_answer",
     "encode_chunk",
     "encode_head",
+    "encode_items",
     "escape",
     "parse_answer",
+    "parse_items",
     "unescape",
 ]
 
@@ -82,10 +85,29 @@ def encode_answer(refused: Iterable[tuple[str, str]], final: str) -> bytes:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
+def encode_items(items: Iterable[str], final: str) -> bytes:
+    """The answer to a request about the queue: its items, then the final reply."""
+    lines = [f"item\t{escape(item)}\n" for item in items]
+    lines.append(f"end\t{escape(final)}\n")
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def parse_items(data: bytes) -> tuple[list[str], str | None]:
+    """Take such an answer apart; the reply is None when the daemon went away before it."""
+    items = []
+    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+        kind, _, value = line.partition("\t")
+        if kind == "item":
+            items.append(unescape(value))
+        elif kind == "end":
+            return items, unescape(value)
+    return items, None
+
+
 def parse_answer(data: bytes) -> tuple[list[tuple[str, str]], str | None]:
     """Take an answer apart; the final reply is None when the daemon went away before it."""
     refused = []
-    for line in data.decode("utf-8", "surrogateescape").splitlines():
+    for line in data.decode("utf-8", "surrogateescape").split("\n"):
         kind, *values = line.split("\t")
         if kind == "rcpt" and len(values) == 2:
             refused.append((unescape(values[0]), unescape(values[1])))
