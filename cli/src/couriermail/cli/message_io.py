@@ -12,12 +12,22 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from mmap import mmap
 
-__all__ = ["CommandError", "fail_line", "map_input", "read_pieces", "run_filter", "write_out"]
+__all__ = [
+    "CommandError",
+    "default_charset",
+    "fail_line",
+    "map_input",
+    "read_pieces",
+    "run_filter",
+    "spool",
+    "write_out",
+]
 
 _PIECE = 1 << 20
+_KEPT_BYTES = 4 << 20  # of an input that cannot be mapped
 _MAPPED_FROM = 1 << 16  # smaller files are read faster than they are mapped
 
 
@@ -67,8 +77,18 @@ def read_pieces(descriptor: int = 0) -> Iterator[bytes]:
         yield piece
 
 
+def default_charset() -> str:
+    """The character set of a person's texts: MM_CHARSET, CHARSET, or that of the locale."""
+    charset = os.environ.get("MM_CHARSET") or os.environ.get("CHARSET")
+    if not charset:
+        import _locale
+
+        charset = _locale.nl_langinfo(_locale.CODESET)
+    return "US-ASCII" if charset.upper().startswith("ANSI_X3.4") else charset or "UTF-8"
+
+
 def map_input(descriptor: int = 0) -> bytes | mmap:
-    """All of an input from its first octet: a large file mapped, anything else in memory.
+    """All that is left of an input: a large file mapped, anything else in memory.
 
     What comes through a pipe and is large goes into a file without a name first.
 
@@ -81,15 +101,10 @@ def map_input(descriptor: int = 0) -> bytes | mmap:
         status = os.fstat(descriptor)
     except OSError as error:
         raise fail_line("stdin", error) from error
-    if stat.S_ISREG(status.st_mode):
-        if status.st_size >= _MAPPED_FROM:
-            return _map(descriptor)
-        try:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        except OSError as error:
-            raise fail_line("stdin", error) from error
-        return b"".join(read_pieces(descriptor))
-    return _spool(descriptor)
+    is_file = stat.S_ISREG(status.st_mode) and status.st_size >= _MAPPED_FROM
+    if is_file and os.lseek(descriptor, 0, os.SEEK_CUR) == 0:
+        return _map(descriptor)
+    return spool(read_pieces(descriptor))
 
 
 def run_filter(program: str, work: Callable[[], int]) -> None:
@@ -126,24 +141,29 @@ def _map(descriptor: int) -> mmap:
         raise CommandError(f"stdin: {error}") from error
 
 
-def _spool(descriptor: int) -> bytes | mmap:
+def spool(pieces: Iterator[bytes]) -> bytes | mmap:
+    """Keeps pieces: in memory, or mapped in a file without a name when there are many.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
     held: list[bytes] = []
     size = 0
-    for piece in read_pieces(descriptor):
+    for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size > 4 * _PIECE:
-            return _spool_file(held, descriptor)
+        if size > _KEPT_BYTES:
+            return _spool_file(held, pieces)
     return b"".join(held)
 
 
-def _spool_file(held: list[bytes], descriptor: int) -> mmap:
+def _spool_file(held: list[bytes], pieces: Iterable[bytes]) -> mmap:
     import tempfile
 
     try:
         with tempfile.TemporaryFile() as file:
             file.writelines(held)
-            file.writelines(read_pieces(descriptor))
+            file.writelines(pieces)
             file.flush()
             return _map(file.fileno())
     except OSError as error:
