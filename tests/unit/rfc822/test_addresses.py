@@ -13,6 +13,7 @@ from couriermail.rfc822 import (
     domain_to_ascii,
     encode_addresses,
     format_addresses,
+    is_clean_list,
     parse_address_list,
     parse_addresses,
     parse_groups,
@@ -233,7 +234,33 @@ def test_domains_are_shown_with_u_labels(address: str, shown: str) -> None:
 def test_errors_are_reported_with_their_place() -> None:
     places: list[int] = []
     parse_address_list("Bad > a@b, \\ x", places.append)
-    assert places == [4, 11]
+    assert sorted(places) == [4, 6, 11]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_clean"),
+    [
+        pytest.param("Mary Smith", False, id="two-words"),
+        pytest.param(
+            "(Empty list)(start)Undisclosed recipients  :(nobody) ;", False, id="comment-and-group"
+        ),
+        pytest.param("Mary Smith <m@x>, a b", False, id="two-words-at-the-end"),
+        pytest.param("<a@b> c", False, id="text-behind-an-address"),
+        pytest.param("a <b@c", False, id="open-bracket"),
+        pytest.param('"a <b@c>', False, id="open-quote"),
+        pytest.param("a > b", False, id="stray-bracket"),
+        pytest.param("", True, id="empty"),
+        pytest.param("bob", True, id="one-word"),
+        pytest.param("a . b @ c . d, Mr. X <a@b>", True, id="obsolete-forms"),
+        pytest.param("<@r,@s:u@d>", True, id="route"),
+        pytest.param("A (c) <a@b> (c), g: x@y, z <q@e>;", True, id="comments-and-group"),
+        pytest.param("a@b, , c@d,", True, id="empty-elements"),
+        pytest.param("undisclosed-recipients:;", True, id="empty-group"),
+        pytest.param("pete(his account)@silly.test(his host)", True, id="comments-inside"),
+    ],
+)
+def test_a_list_that_is_a_guess_is_known(value: str, is_clean: bool) -> None:
+    assert is_clean_list(value) is is_clean
 
 
 @pytest.mark.parametrize("unit", ["a@b, ", "a ", "(", "<", '"', "g:", "a@", "[", ";", "\\", "=?"])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Group,
         fold_addresses,
         format_addresses,
+        is_clean_list,
         parse_address_list,
         parse_addresses,
         parse_groups,
@@ -18,14 +19,35 @@ if TYPE_CHECKING:
         rewrite_addresses,
         wrap_addresses,
     )
-    from couriermail.rfc822.address_encoding import encode_addresses
-    from couriermail.rfc822.dates import format_date, local_offset, parse_date
-    from couriermail.rfc822.defects import Defect, DefectKind
+    from couriermail.rfc822.address_encoding import (
+        encode_addresses,
+    )
+    from couriermail.rfc822.body import (
+        BodyReader,
+    )
+    from couriermail.rfc822.dates import (
+        format_date,
+        local_offset,
+        parse_date,
+    )
+    from couriermail.rfc822.decoders import (
+        Base64Decoder,
+        QuotedPrintableDecoder,
+        make_decoder,
+    )
+    from couriermail.rfc822.defects import (
+        Defect,
+        DefectKind,
+    )
     from couriermail.rfc822.delivery_status import (
         DeliveryStatus,
         MessageStatus,
         RecipientStatus,
         read_delivery_status,
+    )
+    from couriermail.rfc822.detection import (
+        BodyKind,
+        detect_encoding,
     )
     from couriermail.rfc822.encoded_word import (
         Run,
@@ -34,26 +56,51 @@ if TYPE_CHECKING:
         encode_phrase,
         encode_words,
     )
-    from couriermail.rfc822.entity import Entity
+    from couriermail.rfc822.entity import (
+        Entity,
+    )
     from couriermail.rfc822.errors import (
+        DefectiveMessageError,
+        EditError,
         EncodingError,
         HeaderLimitError,
+        LimitsError,
         MessageFileError,
         MissingFieldError,
         Rfc822Error,
     )
-    from couriermail.rfc822.flowed import FlowedLine, parse_flowed, write_flowed
-    from couriermail.rfc822.folding import fold_parameters, fold_text
-    from couriermail.rfc822.headers import Field, HeaderReader, Headers
+    from couriermail.rfc822.flowed import (
+        FlowedLine,
+        parse_flowed,
+        write_flowed,
+    )
+    from couriermail.rfc822.folding import (
+        fold_parameters,
+        fold_text,
+    )
+    from couriermail.rfc822.headers import (
+        Field,
+        HeaderReader,
+        Headers,
+    )
     from couriermail.rfc822.idn import (
         address_to_ascii,
         address_to_unicode,
         domain_to_ascii,
         domain_to_unicode,
     )
-    from couriermail.rfc822.limits import Limits
-    from couriermail.rfc822.message import Message, Part
-    from couriermail.rfc822.msgid import fold_references, make_message_id, parse_message_ids
+    from couriermail.rfc822.limits import (
+        Limits,
+    )
+    from couriermail.rfc822.message import (
+        Message,
+        Part,
+    )
+    from couriermail.rfc822.msgid import (
+        fold_references,
+        make_message_id,
+        parse_message_ids,
+    )
     from couriermail.rfc822.params import (
         ContentType,
         Parameter,
@@ -61,16 +108,28 @@ if TYPE_CHECKING:
         format_parameter,
         parse_parameters,
     )
-    from couriermail.rfc822.report import Report, choose_boundary
-    from couriermail.rfc822.structure import PushParser, parse_structure
-    from couriermail.rfc822.subject import BaseSubject, base_subject
+    from couriermail.rfc822.report import (
+        Report,
+        choose_boundary,
+    )
+    from couriermail.rfc822.structure import (
+        PushParser,
+        parse_structure,
+    )
+    from couriermail.rfc822.subject import (
+        BaseSubject,
+        base_subject,
+    )
     from couriermail.rfc822.transfer import (
         decode_base64,
         decode_quoted_printable,
         encode_base64,
         encode_quoted_printable,
     )
-    from couriermail.rfc822.typed_address import decode_typed_address, encode_typed_address
+    from couriermail.rfc822.typed_address import (
+        decode_typed_address,
+        encode_typed_address,
+    )
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -82,6 +141,7 @@ else:
                 "Group",
                 "fold_addresses",
                 "format_addresses",
+                "is_clean_list",
                 "parse_address_list",
                 "parse_addresses",
                 "parse_groups",
@@ -90,10 +150,16 @@ else:
                 "wrap_addresses",
             ),
             "address_encoding": ("encode_addresses",),
+            "body": ("BodyReader",),
             "dates": (
                 "format_date",
                 "local_offset",
                 "parse_date",
+            ),
+            "decoders": (
+                "Base64Decoder",
+                "QuotedPrintableDecoder",
+                "make_decoder",
             ),
             "defects": (
                 "Defect",
@@ -105,6 +171,10 @@ else:
                 "RecipientStatus",
                 "read_delivery_status",
             ),
+            "detection": (
+                "BodyKind",
+                "detect_encoding",
+            ),
             "encoded_word": (
                 "Run",
                 "decode_runs",
@@ -114,8 +184,11 @@ else:
             ),
             "entity": ("Entity",),
             "errors": (
+                "DefectiveMessageError",
+                "EditError",
                 "EncodingError",
                 "HeaderLimitError",
+                "LimitsError",
                 "MessageFileError",
                 "MissingFieldError",
                 "Rfc822Error",
@@ -184,11 +257,16 @@ else:
 
 __all__ = [
     "Address",
+    "Base64Decoder",
     "BaseSubject",
+    "BodyKind",
+    "BodyReader",
     "ContentType",
     "Defect",
     "DefectKind",
+    "DefectiveMessageError",
     "DeliveryStatus",
+    "EditError",
     "EncodingError",
     "Entity",
     "Field",
@@ -198,6 +276,7 @@ __all__ = [
     "HeaderReader",
     "Headers",
     "Limits",
+    "LimitsError",
     "Message",
     "MessageFileError",
     "MessageStatus",
@@ -206,6 +285,7 @@ __all__ = [
     "ParameterizedValue",
     "Part",
     "PushParser",
+    "QuotedPrintableDecoder",
     "RecipientStatus",
     "Report",
     "Rfc822Error",
@@ -219,6 +299,7 @@ __all__ = [
     "decode_runs",
     "decode_typed_address",
     "decode_words",
+    "detect_encoding",
     "domain_to_ascii",
     "domain_to_unicode",
     "encode_addresses",
@@ -234,7 +315,9 @@ __all__ = [
     "format_addresses",
     "format_date",
     "format_parameter",
+    "is_clean_list",
     "local_offset",
+    "make_decoder",
     "make_message_id",
     "parse_address_list",
     "parse_addresses",

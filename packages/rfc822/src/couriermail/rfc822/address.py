@@ -37,6 +37,7 @@ __all__ = [
     "Group",
     "fold_addresses",
     "format_addresses",
+    "is_clean_list",
     "parse_address_list",
     "parse_addresses",
     "parse_groups",
@@ -230,13 +231,27 @@ def parse_address_list(
     Args:
         value: the value of a header field, folded or not.  Bytes are taken as UTF-8; octets
             that are not valid UTF-8 survive as surrogates, so that they can be written back.
-        on_error: called with the character index of everything that had to be skipped.
+        on_error: called with the character index of everything that shows that this is no
+            clean list (RFC 5322 3.4 and 4.4): what had to be skipped or was left open, two
+            words without a comma between them, a group name that a comment stands before, text
+            without an address behind an angle address.  A caller that rewrites leaves such a
+            field alone, since the addresses in it are guesses; see `is_clean_list`.
     """
     text = value if isinstance(value, str) else unfold(value).decode("utf-8", "surrogateescape")
     simple = _read_simple_list(text)
     if simple is not None:
         return simple
-    return _ListParser(text, tokenize(text, on_error)).parse()
+    return _ListParser(text, tokenize(text, on_error), on_error).parse()
+
+
+def is_clean_list(value: str | bytes) -> bool:
+    """True when a value is an address list whose addresses are no guesses.
+
+    `Mary Smith` is none: it reads as two mailboxes.  Obsolete forms (RFC 5322 4.4) are clean.
+    """
+    places: list[int] = []
+    parse_address_list(value, places.append)
+    return not places
 
 
 def format_addresses(elements: Iterable[Address]) -> str:
@@ -371,10 +386,13 @@ class _ListParser:
     of words are: looking ahead afresh from each token would make long lists quadratic.
     """
 
-    __slots__ = ("_index", "_stop", "_text", "_tokens", "_words")
+    __slots__ = ("_index", "_report", "_stop", "_text", "_tokens", "_words")
 
-    def __init__(self, text: str, tokens: list[Token]) -> None:
+    def __init__(
+        self, text: str, tokens: list[Token], on_error: Callable[[int], None] | None = None
+    ) -> None:
         self._text = text
+        self._report = on_error or _ignore
         self._tokens = tokens
         self._index = 0
         self._stop, self._words = _look_ahead(tokens)
@@ -411,6 +429,10 @@ class _ListParser:
         while end < len(tokens) and not _is_special(tokens[end : end + 1], ">"):
             end += 1
         self._index = end + 1
+        if end == len(tokens):
+            self._report(tokens[bracket].start)
+        else:
+            self._expect_separator(end + 1)
         name = tokens[start:bracket]
         if any(token.kind == SPECIAL for token in name):
             # `Mr. X`: the source text from first to last token becomes one quoted string.
@@ -426,16 +448,29 @@ class _ListParser:
             if token.kind == SPECIAL:
                 if token.text in ",;":
                     break
+                if token.text in ":<>":  # a group whose name has a comment, a stray bracket
+                    self._report(token.start)
             elif token.kind == COMMENT:
                 comment = token
                 end += 1
                 continue
             elif addr and addr[-1].kind != SPECIAL:
+                self._report(token.start)
                 break  # the second of two words starts a new address
             addr.append(token)
             end += 1
         self._index = max(end, start + 1)
         return Address((comment,) if comment else (), addr)
+
+    def _expect_separator(self, index: int) -> None:
+        """Reports what follows an angle address and is no comma, semicolon or comment."""
+        tokens = self._tokens
+        while index < len(tokens) and tokens[index].kind == COMMENT:
+            index += 1
+        if index < len(tokens) and not (
+            tokens[index].kind == SPECIAL and tokens[index].text in ",;"
+        ):
+            self._report(tokens[index].start)
 
 
 def _look_ahead(tokens: list[Token]) -> tuple[list[int], list[int]]:
@@ -472,6 +507,10 @@ def _with_separators(elements: Iterable[Address]) -> list[str]:
 
 def _is_group_start(element: Address) -> bool:
     return element.is_mark and _is_special(element.name_tokens[-1:], ":")
+
+
+def _ignore(_position: int) -> None:
+    """The default error callback."""
 
 
 def _is_special(tokens: Sequence[Token], char: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["DEFAULT_CHARSET", "decode_charset", "decode_unlabelled", "find_codec"]
+__all__ = ["DEFAULT_CHARSET", "decode_charset", "decode_unlabelled", "find_codec", "hex_errors"]
 
 DEFAULT_CHARSET = "utf-8"
 
@@ -36,6 +36,21 @@ _ALIASES = {
     "macintosh": "mac_roman",
     "unicode_1_1_utf_7": "utf_7",
     "utf8mb4": "utf_8",
+    "unicode": "utf_16",
+    "iso_10646_ucs_2": "utf_16",
+    "csgb2312": "gb18030",
+    "x_euc_jp": "euc_jp",
+    "x_cp1250": "cp1250",
+    "x_cp1251": "cp1251",
+    "x_cp1252": "cp1252",
+    "x_ansi": "cp1252",
+    "cs_windows_1252": "cp1252",
+    "iso8859_11": "cp874",
+    "iso_8859_11": "cp874",
+    "tis_620": "cp874",
+    "koi8": "koi8_r",
+    "visual": "iso8859_8",
+    "logical": "iso8859_8",
 }
 
 # Text transforms and names that mean "I do not know": never character sets of mail.
@@ -104,7 +119,7 @@ def decode_charset(octets: bytes, charset: str) -> tuple[str, bool]:
     except UnicodeError:
         pass
     try:
-        return codec.decode(octets, _hex_errors())[0], False
+        return codec.decode(octets, hex_errors())[0], False
     except UnicodeError:  # stateful codecs may refuse a handler's answer
         return decode_unlabelled(octets), False
 
@@ -131,7 +146,7 @@ _HANDLER = "couriermail.hex"
 _is_registered = False
 
 
-def _hex_errors() -> str:
+def hex_errors() -> str:
     """Name of the error handler that writes `<HH>`.
 
     The registry of handlers is shared, but the name is ours; a handler is the only way to

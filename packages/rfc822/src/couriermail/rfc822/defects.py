@@ -29,7 +29,20 @@ class DefectKind(Flag):
     INVALID_BASE64 = 0x0200
     LONG_QP_LINE = 0x0400
     DUPLICATE_CONTENT = 0x0800  # two Content-Type or Content-Transfer-Encoding fields
-    NO_CLOSE = 0x1_0000  # a multipart without its closing delimiter; not counted by Courier
+    # Not counted by Courier:
+    NO_CLOSE = 0x1_0000  # a multipart without its closing delimiter
+    BASE64_PADDING = 0x2_0000  # padding is missing, or data follows it
+    UNKNOWN_CHARSET = 0x4_0000  # of a text part, a parameter or an encoded word
+    BAD_CHARACTER = 0x8_0000  # octets that the charset of a text does not have
+    BAD_ENCODED_WORD = 0x10_0000  # damaged, or not finished
+    BAD_ADDRESS = 0x20_0000  # something in an address list had to be skipped or guessed
+    BAD_DATE = 0x40_0000  # a Date that is none
+    NO_FIELD = 0x80_0000  # a line of a header without a colon, or a continuation of nothing
+    CONTROL_IN_HEADER = 0x100_0000  # a NUL, or a CR that ends no line
+    NO_HEADER_END = 0x200_0000  # the header has no empty line behind it
+    DUPLICATE_FIELD = 0x400_0000  # a second field, or parameter, that can stand only once
+    BAD_MEDIA_TYPE = 0x800_0000  # Content-Type names no type and subtype
+    ENCODED_CONTAINER = 0x1000_0000  # base64 or quoted-printable around parts (RFC 2045 6.4)
 
 
 # Courier: kinds that make it refuse a message.  Here refusing is the caller's policy.

@@ -7,11 +7,20 @@ be opened.
 
 from __future__ import annotations
 
-from couriermail.core import CouriermailError, LimitExceededError, StorageError
+from couriermail.core import CouriermailError, LimitExceededError, ParseError, StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from couriermail.rfc822.defects import Defect
 
 __all__ = [
+    "DefectiveMessageError",
+    "EditError",
     "EncodingError",
     "HeaderLimitError",
+    "LimitsError",
     "MessageFileError",
     "MissingFieldError",
     "Rfc822Error",
@@ -47,6 +56,32 @@ class HeaderLimitError(Rfc822Error, LimitExceededError):
 
 class EncodingError(Rfc822Error, ValueError):
     """Something cannot be written in the form that was asked for."""
+
+
+class LimitsError(Rfc822Error, ValueError):
+    """A limit was set to what would be no limit, or to less than one."""
+
+
+class EditError(Rfc822Error, ValueError):
+    """A message cannot be changed as asked without harm to the rest of it."""
+
+
+class DefectiveMessageError(Rfc822Error, ParseError):
+    """Strict reading was asked for, and something is wrong.
+
+    Attributes:
+        defects: what is wrong, in the order of the document; at least one.
+        offset: the place of the first.
+    """
+
+    reply_code = 550
+    enhanced_code = "5.6.0"
+    reply_text = "The message is not well-formed."
+
+    def __init__(self, defects: Sequence[Defect]) -> None:
+        names = ", ".join(f"{defect.kind.name} at {defect.offset}" for defect in defects[:5])
+        super().__init__(f"defective message: {names}", offset=defects[0].offset)
+        self.defects = tuple(defects)
 
 
 class MessageFileError(Rfc822Error, StorageError):

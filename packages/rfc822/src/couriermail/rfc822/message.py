@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from couriermail.rfc822.address import Address
+    from couriermail.rfc822.body import BodyReader
     from couriermail.rfc822.defects import Defect
     from couriermail.rfc822.entity import Entity
     from couriermail.rfc822.limits import Limits
@@ -113,12 +114,26 @@ class Part:
 
     def decoded(self) -> bytes:
         """Its body with the transfer encoding undone; that of a container is unchanged."""
-        body = self.body()
         if self.entity.children or self.encoding not in ("base64", "quoted-printable"):
-            return body
-        from couriermail.rfc822.transfer import decode_base64, decode_quoted_printable
+            return self.body()
+        return b"".join(self.iter_decoded())
 
-        return (decode_base64 if self.encoding == "base64" else decode_quoted_printable)(body)
+    def iter_decoded(self, *, strict: bool = False) -> Iterator[bytes]:
+        """`decoded` in pieces: memory does not grow with the body.
+
+        Args:
+            strict: raise `DefectiveMessageError` at the first octet that the encoding does
+                not allow.
+        """
+        from couriermail.rfc822.body import iter_decoded
+
+        return iter_decoded(self.message.data, self.entity, strict=strict)
+
+    def open(self) -> BodyReader:
+        """`decoded` as a binary file to read once."""
+        from couriermail.rfc822.body import BodyReader
+
+        return BodyReader(self.iter_decoded())
 
     def text(self) -> str:
         """Its body as text with LF line ends; octets its charset does not have are `<HH>`."""
@@ -127,6 +142,12 @@ class Part:
         octets, charset = self.decoded(), self.content_type.charset
         text = decode_charset(octets, charset)[0] if charset else decode_unlabelled(octets)
         return text.replace("\r\n", "\n")
+
+    def iter_text(self) -> Iterator[str]:
+        """`text` in pieces: memory does not grow with the body."""
+        from couriermail.rfc822.body import iter_text
+
+        return iter_text(self.message.data, self.entity)
 
     @property
     def disposition(self) -> ParameterizedValue | None:
@@ -179,12 +200,13 @@ class Part:
         return end - start + line_ends - crlf
 
     def content_defects(self) -> list[Defect]:
-        """Reads the body of a leaf and says what is wrong with its encoding."""
+        """Reads the body of a leaf and says what is wrong with its encoding and charset."""
         if self.entity.children:
             return []
-        from couriermail.rfc822.content import check_content
+        from couriermail.rfc822.content import check_content, check_text
 
-        return check_content(self.message.data, self.entity)
+        data, entity = self.message.data, self.entity
+        return check_content(data, entity) + check_text(data, entity)
 
     def __repr__(self) -> str:
         return f"<Part {self.section} {self.content_type} {self.span}>"

@@ -1,26 +1,23 @@
-"""Content transfer encodings: decoding that never fails, encoding that always fits.
+"""Content transfer encodings of whole bodies: decoding never fails, encoding always fits.
 
-Source: RFC 2045 6, spec rfc822 4.15 and 4.16.
+`decoders` does the same for bodies that come in pieces.  Source: RFC 2045 6, spec rfc822 4.15
+and 4.16.
 """
 
 from __future__ import annotations
 
-import re
-from binascii import a2b_base64, a2b_qp, b2a_base64
+from binascii import b2a_base64
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
 
 __all__ = ["decode_base64", "decode_quoted_printable", "encode_base64", "encode_quoted_printable"]
 
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_FOREIGN = bytes(octet for octet in range(256) if octet not in _ALPHABET and octet != ord("="))
 _LINE_OCTETS = 57  # RFC 2045 6.8: 76 characters
-
-# `=` that is neither an escape nor a soft break; the last `=` of the data is dropped.
-_LITERAL_EQUALS = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\Z)")
-# RFC 2045 6.7 (3): blanks before a line end are padding that a gateway added.
-_PADDED_BREAK = re.compile(rb"=[ \t]++\r?\n")
-
-_TO_ESCAPE = re.compile(rb"[^ !-<>-~]")
 _SOFT_COLUMN = 73  # a character that would start behind this many octets goes on a new line
+_WINDOW = 65_536  # octets decoded at a time
+_to_escape: re.Pattern[bytes] | None = None
 
 
 def decode_base64(data: bytes) -> bytes:
@@ -29,11 +26,11 @@ def decode_base64(data: bytes) -> bytes:
     `=` ends a quantum, and decoding goes on behind it, as in bodies that were encoded in
     pieces.  Two or three characters that are left over give one or two octets.
     """
-    clean = data.translate(None, _FOREIGN)
-    body = clean.rstrip(b"=")
-    if b"=" not in body:
-        return _decode_quanta(body)
-    return b"".join(_decode_quanta(piece) for piece in body.split(b"="))
+    from couriermail.rfc822.decoders import Base64Decoder
+
+    decoder = Base64Decoder()
+    pieces = [decoder.feed(data[start : start + _WINDOW]) for start in range(0, len(data), _WINDOW)]
+    return b"".join([*pieces, decoder.finish()])
 
 
 def decode_quoted_printable(data: bytes) -> bytes:
@@ -42,13 +39,10 @@ def decode_quoted_printable(data: bytes) -> bytes:
     Soft line breaks may have blanks before their line end.  A `=` at the end of the data is
     dropped.  Trailing blanks of lines are kept.
     """
-    if b"=" not in data:
-        return data
-    if _LITERAL_EQUALS.search(data):
-        data = _LITERAL_EQUALS.sub(b"=3D", data)
-    if _PADDED_BREAK.search(data):
-        data = _PADDED_BREAK.sub(b"=\n", data)
-    return a2b_qp(data)
+    from couriermail.rfc822.decoders import QuotedPrintableDecoder
+
+    decoder = QuotedPrintableDecoder()
+    return decoder.feed(data) + decoder.finish()
 
 
 def encode_base64(data: bytes) -> bytes:
@@ -67,17 +61,8 @@ def encode_quoted_printable(data: bytes) -> bytes:
     return b"\n".join(_encode_line(line) for line in data.split(b"\n"))
 
 
-def _decode_quanta(clean: bytes) -> bytes:
-    rest = len(clean) % 4
-    if rest == 1:  # six bits are no octet
-        clean = clean[:-1]
-    elif rest:
-        clean += b"=" * (4 - rest)
-    return a2b_base64(clean)
-
-
 def _encode_line(line: bytes) -> bytes:
-    escaped = _TO_ESCAPE.sub(_escape, line)
+    escaped = (_to_escape or _compile()).sub(_escape, line)
     if escaped[-1:] == b" ":
         escaped = escaped[:-1] + b"=20"
     if len(escaped) <= _SOFT_COLUMN:
@@ -93,6 +78,15 @@ def _encode_line(line: bytes) -> bytes:
         pieces.append(escaped[start:end])
         start = end
     return b"=\n".join(pieces)
+
+
+def _compile() -> re.Pattern[bytes]:
+    """Compiles on first use, see `tokens`."""
+    global _to_escape  # noqa: PLW0603 - compiled once per process
+    import re
+
+    _to_escape = re.compile(rb"[^ !-<>-~]")
+    return _to_escape
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
