@@ -10,6 +10,7 @@ from couriermail.mta.aliases import Aliases, AliasSource, expand
 from couriermail.mta.config import Config
 from couriermail.mta.router import Router
 from couriermail.mta.submission import Accepted, Origin
+from couriermail.mta.transport import Route
 from couriermail.queue import Recipient
 
 __all__ = ["RouterAdmission"]
@@ -36,9 +37,16 @@ class RouterAdmission:
         self, recipient: Recipient, origin: Origin, *, verp: bool = False
     ) -> Accepted | Reply:
         """Who gets the mail for one address, or why nobody does."""
-        address = self.rules.recipient(recipient.address, origin.module, may_relay=origin.may_relay)
-        if isinstance(address, Reply):
-            return address
+        written = self.rules.recipient(
+            recipient.address,
+            origin.module,
+            may_relay=origin.may_relay,
+            server_ip=origin.server_ip,
+            fold=False,
+        )
+        if isinstance(written, Reply):
+            return written
+        address = self.rules.fold(written)
         canonical = attrs.evolve(recipient, address=address)
         expansion = expand(
             canonical,
@@ -46,12 +54,17 @@ class RouterAdmission:
             module=origin.module,
             verp=verp,
             was_rewritten=address != recipient.address,
+            written=written,
         )
         if isinstance(expansion, Reply):
             return expansion
-        if expansion.must_exist:
-            route = self.router.check_recipient(expansion.recipients[0].address, origin.module)
-            if isinstance(route, Reply):
+        mailboxes = []
+        for member in expansion.recipients:
+            route = self.router.check_recipient(member.address, origin.module)
+            if isinstance(route, Reply) and expansion.must_exist:
                 return route
+            # Members of larger aliases may be unknown now; the scheduler finds out.
+            known = "\n".join(route.key) if isinstance(route, Route) else member.address
+            mailboxes.append(known)
         delivered = tuple((alias, expansion.delivered_outcome(0)) for alias in expansion.delivered)
-        return Accepted(expansion.recipients, delivered)
+        return Accepted(expansion.recipients, delivered, tuple(mailboxes))

@@ -186,6 +186,7 @@ def expand(
     module: str,
     verp: bool = False,
     was_rewritten: bool = False,
+    written: str = "",
 ) -> Expansion | Reply:
     """Replace a recipient by the members of its alias (spec mta 5.4).
 
@@ -195,6 +196,8 @@ def expand(
         module: the submitting module, whose own aliases come first.
         verp: a variable envelope return path was asked for.
         was_rewritten: the address is not the one that the submitter wrote.
+        written: the canonical address with the local part as the submitter wrote it, for ORCPT
+            (spec mta 19.1 P5); empty for the recipient's address.
 
     Returns:
         The records to create, or `400` when nobody can tell now.
@@ -207,7 +210,7 @@ def expand(
     if members is not None and len(members) > 1:
         never = tuple(Recipient(address=member, notify="N") for member in members)
         return Expansion(recipients=never, delivered=(recipient,), must_exist=False, is_alias=True)
-    target = recipient if members is None else _renamed(recipient, members[0])
+    target = recipient if members is None else _renamed(recipient, members[0], written)
     is_changed = members is not None or was_rewritten
     if verp and is_changed and recipient.notify != "N":
         # The encoded return path names the member, so the sender hears of the alias instead.
@@ -216,7 +219,7 @@ def expand(
     return Expansion(recipients=(target,), is_alias=members is not None)
 
 
-def _renamed(recipient: Recipient, member: str) -> Recipient:
+def _renamed(recipient: Recipient, member: str, written: str) -> Recipient:
     """The alias's only member, with the alias as original recipient (RFC 3461 5.2.7.1)."""
-    original = recipient.original or recipient.address
+    original = recipient.original or written or recipient.address
     return Recipient(address=member, original=original, notify=recipient.notify)

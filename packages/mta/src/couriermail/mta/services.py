@@ -103,6 +103,14 @@ def submission_settings(config: Config) -> SubmissionSettings:
     )
 
 
+def log_oddities(config: Config) -> None:
+    """Say once per start what is odd but stops nothing."""
+    for warning in config.warnings:
+        log.warning("configuration: %s", warning)
+    if os.geteuid() == 0:  # still, after privileges were given up
+        log.warning("running as root: set mailuser; the files in aliasdir are not used")
+
+
 def drop_privileges(identity: MailIdentity) -> None:
     """Become the mail system's user for good; does nothing unless root."""
     if os.geteuid() != 0 or identity.uid == 0:
@@ -193,6 +201,7 @@ class Courierd:
     def run(self, line: LifeLine) -> None:
         """Take submissions and deliver until the life line ends."""
         config = self.environment.enter("courierd", as_mail_user=True)
+        log_oddities(config)
         with open_queue(config) as queue:
             for finding in queue.become_scheduler():
                 log.warning("queue: %s", finding)

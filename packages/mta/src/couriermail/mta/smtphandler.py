@@ -92,6 +92,7 @@ class SmtpHandler:
             label=f"auth{self.label}" if may_relay else self.label,
             auth=session.auth.identity if session.auth else None,
             may_relay=may_relay,
+            server_ip=session.local.host or None,
             add_message_id=self.add_message_id,
             add_date=self.add_date,
         )

@@ -16,7 +16,7 @@ before the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,6 +57,7 @@ class Origin:
         uid: its number, or -1.
         add_message_id: add a Message-ID where there is none.
         add_date: add a Date where there is none.
+        server_ip: our own address in the client's connection; `user@[IP]` is a local user.
     """
 
     module: str
@@ -70,6 +71,7 @@ class Origin:
     uid: int = -1
     add_message_id: bool = True
     add_date: bool = True
+    server_ip: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -107,10 +109,13 @@ class Accepted:
         recipients: who gets the message.
         delivered: recipients that are done at once, with the outcome to record: an alias with
             several members (spec mta.md 5.4).  The outcome's index is set later.
+        mailboxes: what tells the mailboxes of `recipients` apart, such as their `Route.key`;
+            empty for their addresses.
     """
 
     recipients: tuple[Recipient, ...]
     delivered: tuple[tuple[Recipient, Outcome], ...] = ()
+    mailboxes: tuple[str, ...] = ()
 
 
 class Admission(Protocol):
@@ -213,7 +218,8 @@ class Submission:
     edit_headers: Callable[[Headers], Headers] | None = attrs.field(default=None, kw_only=True)
     unlimited: bool = attrs.field(default=False, kw_only=True)
     mark: str = attrs.field(default="", kw_only=True)
-    _recipients: dict[tuple[str, str | None], Recipient] = attrs.field(factory=dict, init=False)
+    _recipients: dict[tuple[str, str], Recipient] = attrs.field(factory=dict, init=False)
+    _reported_on: set[str] = attrs.field(factory=set, init=False)  # mailboxes not NEVER
     _delivered: list[tuple[Recipient, Outcome]] = attrs.field(factory=list, init=False)
     _attempts: int = attrs.field(default=0, init=False)
     _ids: tuple[str, ...] = attrs.field(default=(), init=False)
@@ -247,7 +253,7 @@ class Submission:
         )
         if isinstance(accepted, Reply):
             return accepted
-        self._accept(accepted.recipients)
+        self._accept(accepted.recipients, accepted.mailboxes)
         self._delivered.extend(accepted.delivered)
         return _OK_RECIPIENT
 
@@ -255,15 +261,23 @@ class Submission:
         """Take recipients that need no admission: the mail system's own (reports)."""
         self._accept(recipients)
 
-    def _accept(self, recipients: Iterable[Recipient]) -> None:
-        for recipient in recipients:
-            # Spec mta.md 6.2, 19.1 P7: the same recipient with another ORCPT is another entry.
-            # NEVER recipients (alias members) merge with an explicit one for the same mailbox.
-            never = recipient.notify == "N"
-            key = (recipient.address, None if never else recipient.original)
-            if never and any(known[0] == recipient.address for known in self._recipients):
+    def _accept(self, recipients: Iterable[Recipient], mailboxes: Sequence[str] = ()) -> None:
+        """Merge duplicates (spec mta.md 5.4, 18.3).
+
+        A mailbox gets one copy per ORCPT that was given for it; a NEVER recipient (a member of
+        an alias) only stands for it while nobody asks to hear about it.
+        """
+        recipients = list(recipients)
+        keys = mailboxes or [recipient.address for recipient in recipients]
+        for mailbox, recipient in zip(keys, recipients, strict=True):
+            silent = mailbox, "N"
+            if recipient.notify == "N":
+                if mailbox not in self._reported_on:
+                    self._recipients.setdefault(silent, recipient)
                 continue
-            self._recipients.setdefault(key, recipient)
+            self._recipients.pop(silent, None)
+            self._reported_on.add(mailbox)
+            self._recipients.setdefault((mailbox, f"O{recipient.original or ''}"), recipient)
 
     def write(self, chunk: bytes) -> None:
         """Take the next piece of the message; never raises, a refusal waits for the end."""
