@@ -126,11 +126,13 @@ def test_readers_never_see_half_a_table(table_path: Path) -> None:
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for version in range(versions):
-        build_table(table_path, [(b"%03d" % key, b"%d" % version) for key in range(200)])
-    done.set()
-    for reader in readers:
-        reader.join()
+    try:
+        for version in range(versions):
+            build_table(table_path, [(b"%03d" % key, b"%d" % version) for key in range(200)])
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
     assert failures == []
     assert seen
     assert all(len(values) == 1 for values in seen)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from functools import partial
 from operator import itemgetter
 
 import lmdb
@@ -23,7 +24,7 @@ import lmdb
 from couriermail.core.durable import FULL_ERRORS, sync_directory
 from couriermail.core.faults import reach
 from couriermail.table.errors import DuplicateKeyError, TableError, TableSourceError
-from couriermail.table.reader import MAX_KEY_BYTES
+from couriermail.table.reader import MAX_KEY_BYTES, open_when_free
 from couriermail.table.source import read_source
 
 TYPE_CHECKING = False
@@ -212,10 +213,7 @@ def _is_same_file(descriptor: int, path: str) -> bool:
 def _write_rows(building: str, rows: list[tuple[bytes, bytes]]) -> None:
     map_bytes = _estimate(rows)
     while True:
-        # No syncs here: the file gets one, before its name.
-        environment = lmdb.open(
-            building, subdir=False, lock=False, sync=False, metasync=False, map_size=map_bytes
-        )
+        environment = open_when_free(partial(_open_for_building, building, map_bytes))
         try:
             with environment.begin(write=True) as transaction:
                 for key, value in rows:
@@ -225,6 +223,13 @@ def _write_rows(building: str, rows: list[tuple[bytes, bytes]]) -> None:
             map_bytes *= 2
         finally:
             environment.close()
+
+
+def _open_for_building(building: str, map_bytes: int) -> lmdb.Environment:
+    # No syncs by LMDB: the file gets one, before its name.
+    return lmdb.open(
+        building, subdir=False, lock=False, sync=False, metasync=False, map_size=map_bytes
+    )
 
 
 def _estimate(rows: list[tuple[bytes, bytes]]) -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 
 import attrs
@@ -28,14 +29,17 @@ from couriermail.table.errors import TableError, TableMissingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from couriermail.core.clock import Clock
 
-__all__ = ["MAX_KEY_BYTES", "Table"]
+__all__ = ["MAX_KEY_BYTES", "Table", "open_when_free"]
 
 MAX_KEY_BYTES = 511  # LMDB's compile-time limit; longer keys cannot be in any table
+
+_OPEN_ATTEMPTS = 200
+_OPEN_PAUSE_SECONDS = 0.001
 
 _log = logging.getLogger("couriermail.table")
 
@@ -163,6 +167,25 @@ class Table:
             _log.warning("keeping the version of the table that is open: %s", error)
 
 
+def open_when_free(open_environment: Callable[[], lmdb.Environment]) -> lmdb.Environment:
+    """Open an environment, waiting while another thread is still closing one of its number.
+
+    The last user of an old version closes its file before the binding forgets the inode; a
+    new file may get the same inode in between and is then refused as "already open".
+
+    Raises:
+        lmdb.Error: it cannot be opened, or stays open elsewhere in this process.
+    """
+    for attempt in range(_OPEN_ATTEMPTS):
+        try:
+            return open_environment()
+        except lmdb.Error as error:
+            if "already open" not in str(error) or attempt == _OPEN_ATTEMPTS - 1:
+                raise
+            time.sleep(_OPEN_PAUSE_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
 @attrs.frozen(eq=False)
 class _Version:
     """One version of a table: the environment and the identity of the file below it."""
@@ -191,8 +214,10 @@ def _open_version(path: str) -> _Version:
 
 def _open_environment(path: str) -> lmdb.Environment:
     try:
-        environment = lmdb.open(
-            path, subdir=False, readonly=True, lock=False, create=False, max_spare_txns=4
+        environment = open_when_free(
+            lambda: lmdb.open(
+                path, subdir=False, readonly=True, lock=False, create=False, max_spare_txns=4
+            )
         )
         info, stat = environment.info(), environment.stat()
     except lmdb.Error as error:
