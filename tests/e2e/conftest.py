@@ -10,6 +10,16 @@ import pytest
 from tests.support.mailsite import MailSite, reachable_directory
 
 
+@pytest.fixture(scope="module")
+def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`root` for sites that all tests of a module share."""
+    if os.geteuid() != 0:
+        yield tmp_path_factory.mktemp("site")
+        return
+    with reachable_directory() as directory:
+        yield directory
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
     """As root a directory that other uids reach, which pytest's own is not."""
