@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from couriermail.rfc822.body import (
         BodyReader,
     )
+    from couriermail.rfc822.cells import (
+        display_width,
+        wrap_text,
+    )
     from couriermail.rfc822.dates import (
         format_date,
         local_offset,
@@ -72,11 +76,24 @@ if TYPE_CHECKING:
     from couriermail.rfc822.flowed import (
         FlowedLine,
         parse_flowed,
+        parse_quoted,
+        rewrap,
         write_flowed,
+    )
+    from couriermail.rfc822.folder_names import (
+        decode_imap_utf7,
+        decode_smap,
+        encode_imap_utf7,
+        encode_smap,
     )
     from couriermail.rfc822.folding import (
         fold_parameters,
         fold_text,
+    )
+    from couriermail.rfc822.header_text import (
+        decode_addresses,
+        decode_header,
+        wrap_header,
     )
     from couriermail.rfc822.headers import (
         Field,
@@ -89,8 +106,16 @@ if TYPE_CHECKING:
         domain_to_ascii,
         domain_to_unicode,
     )
+    from couriermail.rfc822.imap_section import (
+        ImapSection,
+        find_imap_section,
+    )
     from couriermail.rfc822.limits import (
         Limits,
+    )
+    from couriermail.rfc822.line_ends import (
+        CrlfIndex,
+        read_crlf,
     )
     from couriermail.rfc822.message import (
         Message,
@@ -119,6 +144,18 @@ if TYPE_CHECKING:
     from couriermail.rfc822.subject import (
         BaseSubject,
         base_subject,
+    )
+    from couriermail.rfc822.text_feed import (
+        FeedItem,
+        contains_text,
+        iter_feed,
+        write_feed,
+    )
+    from couriermail.rfc822.thread import (
+        Thread,
+        ThreadMessage,
+        thread_by_references,
+        thread_by_subject,
     )
     from couriermail.rfc822.transfer import (
         decode_base64,
@@ -151,6 +188,10 @@ else:
             ),
             "address_encoding": ("encode_addresses",),
             "body": ("BodyReader",),
+            "cells": (
+                "display_width",
+                "wrap_text",
+            ),
             "dates": (
                 "format_date",
                 "local_offset",
@@ -196,11 +237,24 @@ else:
             "flowed": (
                 "FlowedLine",
                 "parse_flowed",
+                "parse_quoted",
+                "rewrap",
                 "write_flowed",
+            ),
+            "folder_names": (
+                "decode_imap_utf7",
+                "decode_smap",
+                "encode_imap_utf7",
+                "encode_smap",
             ),
             "folding": (
                 "fold_parameters",
                 "fold_text",
+            ),
+            "header_text": (
+                "decode_addresses",
+                "decode_header",
+                "wrap_header",
             ),
             "headers": (
                 "Field",
@@ -213,7 +267,15 @@ else:
                 "domain_to_ascii",
                 "domain_to_unicode",
             ),
+            "imap_section": (
+                "ImapSection",
+                "find_imap_section",
+            ),
             "limits": ("Limits",),
+            "line_ends": (
+                "CrlfIndex",
+                "read_crlf",
+            ),
             "message": (
                 "Message",
                 "Part",
@@ -242,6 +304,18 @@ else:
                 "BaseSubject",
                 "base_subject",
             ),
+            "text_feed": (
+                "FeedItem",
+                "contains_text",
+                "iter_feed",
+                "write_feed",
+            ),
+            "thread": (
+                "Thread",
+                "ThreadMessage",
+                "thread_by_references",
+                "thread_by_subject",
+            ),
             "transfer": (
                 "decode_base64",
                 "decode_quoted_printable",
@@ -262,6 +336,7 @@ __all__ = [
     "BodyKind",
     "BodyReader",
     "ContentType",
+    "CrlfIndex",
     "Defect",
     "DefectKind",
     "DefectiveMessageError",
@@ -269,12 +344,14 @@ __all__ = [
     "EditError",
     "EncodingError",
     "Entity",
+    "FeedItem",
     "Field",
     "FlowedLine",
     "Group",
     "HeaderLimitError",
     "HeaderReader",
     "Headers",
+    "ImapSection",
     "Limits",
     "LimitsError",
     "Message",
@@ -290,24 +367,35 @@ __all__ = [
     "Report",
     "Rfc822Error",
     "Run",
+    "Thread",
+    "ThreadMessage",
     "address_to_ascii",
     "address_to_unicode",
     "base_subject",
     "choose_boundary",
+    "contains_text",
+    "decode_addresses",
     "decode_base64",
+    "decode_header",
+    "decode_imap_utf7",
     "decode_quoted_printable",
     "decode_runs",
+    "decode_smap",
     "decode_typed_address",
     "decode_words",
     "detect_encoding",
+    "display_width",
     "domain_to_ascii",
     "domain_to_unicode",
     "encode_addresses",
     "encode_base64",
+    "encode_imap_utf7",
     "encode_phrase",
     "encode_quoted_printable",
+    "encode_smap",
     "encode_typed_address",
     "encode_words",
+    "find_imap_section",
     "fold_addresses",
     "fold_parameters",
     "fold_references",
@@ -316,6 +404,7 @@ __all__ = [
     "format_date",
     "format_parameter",
     "is_clean_list",
+    "iter_feed",
     "local_offset",
     "make_decoder",
     "make_message_id",
@@ -326,10 +415,18 @@ __all__ = [
     "parse_groups",
     "parse_message_ids",
     "parse_parameters",
+    "parse_quoted",
     "parse_structure",
+    "read_crlf",
     "read_delivery_status",
+    "rewrap",
     "rewrite_address_field",
     "rewrite_addresses",
+    "thread_by_references",
+    "thread_by_subject",
     "wrap_addresses",
+    "wrap_header",
+    "wrap_text",
+    "write_feed",
     "write_flowed",
 ]

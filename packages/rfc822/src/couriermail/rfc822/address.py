@@ -259,22 +259,29 @@ def format_addresses(elements: Iterable[Address]) -> str:
     return " ".join(_with_separators(elements))
 
 
-def wrap_addresses(elements: Iterable[Address], width: int = 70) -> list[str]:
+def wrap_addresses(
+    elements: Iterable[Address], width: int = 70, *, measure: Callable[[str], int] = len
+) -> list[str]:
     """Prints a list on lines of at most `width` characters (spec rfc822 4.3.3).
 
     Lines break only between elements; one element longer than the width stays whole.
+
+    Args:
+        elements: what `parse_address_list` gave.
+        width: room per line.
+        measure: what a text takes of it; `display_width` for cells of a terminal.
     """
     lines: list[str] = []
-    line = ""
+    line: list[str] = []
+    used = 0
     for piece in _with_separators(elements):
-        if not line:
-            line = piece
-        elif len(line) + 1 + len(piece) > width:
-            lines.append(line)
-            line = piece
-        else:
-            line = f"{line} {piece}"
-    return [*lines, line] if line else lines
+        more = measure(piece)
+        if line and used + 1 + more > width:
+            lines.append(" ".join(line))
+            line, used = [], 0
+        used += more + (1 if line else 0)
+        line.append(piece)
+    return [*lines, " ".join(line)] if line else lines
 
 
 def fold_addresses(elements: Iterable[Address], *, width: int = 70, indent: int = 6) -> str:

@@ -201,7 +201,9 @@ class _WordEncoder:
 
     def encode(self, run: str, limit: int) -> str:
         """Encodes a run, its first word with at most `limit` characters."""
-        clusters = _split_clusters(run)
+        from couriermail.rfc822.cells import split_clusters
+
+        clusters = split_clusters(run)
         b_cost = (len(self._to_octets(run)) + 2) // 3 * 4
         if sum(map(self._q_cost, clusters)) < b_cost:
             chunks = list(_cut(clusters, limit, self._room, self._q_cost))
@@ -279,21 +281,3 @@ def _cut(
             chunk, cost = chunk + piece, cost + more
     if chunk:
         yield chunk
-
-
-def _split_clusters(text: str) -> list[str]:
-    """Characters with the marks that combine with them (a subset of UAX 29)."""
-    if text.isascii():
-        return list(text)
-    from unicodedata import category
-
-    clusters: list[str] = []
-    is_joined = False
-    for char in text:
-        is_joiner = char == "\u200d"
-        if clusters and (is_joined or is_joiner or category(char)[0] == "M"):
-            clusters[-1] += char
-        else:
-            clusters.append(char)
-        is_joined = is_joiner
-    return clusters

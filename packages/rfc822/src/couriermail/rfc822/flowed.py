@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final
 
-__all__ = ["FlowedLine", "parse_flowed", "write_flowed"]
+__all__ = ["FlowedLine", "parse_flowed", "parse_quoted", "rewrap", "write_flowed"]
 
 _SIGNATURE = "-- "  # RFC 3676 4.3: never flowed
+_WIDTH = 74  # spec rfc822 4.21.6: cells of a line, quote marks included
+_TOLERANCE = 30  # a line is left alone that is longer by no more
+_LEAST_WIDTH = 20
 
 
 class FlowedLine:
@@ -56,9 +59,7 @@ def parse_flowed(text: str, *, flowed: bool = True, delsp: bool = False) -> Iter
             is text.
         delsp: whether it said `delsp=yes`: the blank before a soft break is not text.
     """
-    lines = text.replace("\r\n", "\n").split("\n")
-    if not lines[-1]:
-        lines.pop()  # the last line end ends a line
+    lines = _split_lines(text)
     if not flowed:
         yield from (FlowedLine(0, (line,)) for line in lines)
         return
@@ -80,6 +81,37 @@ def parse_flowed(text: str, *, flowed: bool = True, delsp: bool = False) -> Iter
         yield FlowedLine(depth, tuple(pieces))
 
 
+def parse_quoted(text: str) -> Iterator[FlowedLine]:
+    """Reads fixed text in which leading `>` are quote marks, as people use them.
+
+    `> a` and `>a` are both the text `a`, quoted once.  Every line is a logical line.
+    """
+    for line in _split_lines(text):
+        content = line.lstrip(">")
+        depth = len(line) - len(content)
+        yield FlowedLine(depth, (content.removeprefix(" ") if depth else content,))
+
+
+def rewrap(lines: Iterable[FlowedLine], *, width: int = _WIDTH) -> Iterator[FlowedLine]:
+    """Wraps what is much too long into pieces that flow together (spec rfc822 4.21.6).
+
+    A logical line with a piece of more than 30 cells over the width is cut anew: at blanks and
+    hyphens and around wide characters, and inside words that are longer than a line.
+
+    Args:
+        lines: what `parse_flowed` or `parse_quoted` gave.
+        width: cells of a line; its quote marks count, but 20 are left at least.
+    """
+    from couriermail.rfc822.cells import display_width, wrap_text
+
+    for line in lines:
+        limit = max(width - line.depth, _LEAST_WIDTH)
+        if any(display_width(piece) > limit + _TOLERANCE for piece in line.pieces):
+            yield FlowedLine(line.depth, tuple(wrap_text(line.text, limit, cut_words=True)))
+        else:
+            yield line
+
+
 def write_flowed(lines: Iterable[FlowedLine], *, delsp: bool = False) -> str:
     """Writes logical lines, one physical line per piece, with LF line ends.
 
@@ -88,6 +120,13 @@ def write_flowed(lines: Iterable[FlowedLine], *, delsp: bool = False) -> str:
         delsp: write for `delsp=yes`.
     """
     return "".join(_write_line(line, delsp=delsp) for line in lines)
+
+
+def _split_lines(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    if not lines[-1]:
+        lines.pop()  # the last line end ends a line
+    return lines
 
 
 def _unquote(line: str) -> tuple[int, str]:
@@ -111,5 +150,5 @@ def _soften(piece: str, *, delsp: bool) -> str:
 
 def _prefix(depth: int, piece: str) -> str:
     # RFC 3676 4.4: blanks, quote marks and `From ` are hidden behind one stuffed blank
-    needs_stuffing = depth > 0 or piece.startswith((" ", ">", "From "))
+    needs_stuffing = (depth > 0 and piece != "") or piece.startswith((" ", ">", "From "))
     return ">" * depth + (" " if needs_stuffing else "")
