@@ -32,7 +32,7 @@ OPTIONS_WITH_VALUE = {
     "C": "config",
 }
 # Whole words that switch something on; other words are the traditional ones that change nothing.
-SWITCHES = {"-bcc": "bcc", "-verp": "verp", "-bp": "mailq", "-bv": "verify"}
+SWITCHES = {"-bcc": "bcc", "-verp": "verp", "-bp": "mailq", "-bs": "smtp", "-bv": "verify"}
 IGNORED = frozenset({"-t", "-i", "-bm", "-v", "-U"})
 
 CHUNK = 1 << 18
@@ -138,8 +138,10 @@ def main() -> None:
     if "mailq" in request.flags:
         from couriermail.cli.mailq import main as mailq
 
-        sys.argv[1:] = []
+        sys.argv[1:] = ["-C", request.values["config"]] if "config" in request.values else []
         mailq()
+    if "smtp" in request.flags:
+        sys.exit(serve_smtp(request))
     sys.exit(send(request))
 
 
@@ -157,6 +159,26 @@ def send(request: Request) -> int:
         print("sendmail: Service temporarily unavailable.", file=sys.stderr)
         return os.EX_TEMPFAIL
     return report(request, answer)
+
+
+def serve_smtp(request: Request) -> int:
+    """Speak SMTP on standard input and output (`-bs`); returns the exit code."""
+    from couriermail.core.durable import write_all
+    from couriermail.core.errors import CouriermailError
+    from couriermail.mta.stdinserver import serve_stdin
+
+    try:
+        serve_stdin(
+            config_directory(request.values.get("config")),
+            lambda: os.read(0, CHUNK),
+            lambda data: write_all(1, data),
+        )
+    except CouriermailError as error:
+        print(f"sendmail: {error}", file=sys.stderr)
+        return error.exit_code
+    except (OSError, KeyboardInterrupt):
+        return os.EX_OSERR  # the other side is gone; what it finished is queued
+    return 0
 
 
 def report(request: Request, answer: Answer) -> int:

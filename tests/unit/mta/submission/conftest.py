@@ -5,30 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
+from tests.support.open_admission import OpenAdmission
 
-from couriermail.core import ManualClock, Reply, clear_faults
-from couriermail.mta.submission import Accepted, Origin, SubmissionSettings, Submitter
-from couriermail.queue import Queue, QueueSettings, Recipient
-
-
-@attrs.define
-class OpenAdmission:
-    """Takes everybody but `nobody`, and notes what it was asked."""
-
-    origins: list[Origin] = attrs.field(factory=list)
-
-    def sender(self, address: str, origin: Origin) -> str | Reply:
-        self.origins.append(origin)
-        return address
-
-    def recipient(
-        self, recipient: Recipient, origin: Origin, *, verp: bool = False
-    ) -> Accepted | Reply:
-        if recipient.address.startswith("nobody@"):
-            return Reply(550, "User unknown.")
-        return Accepted((recipient,))
+from couriermail.core import ManualClock, clear_faults
+from couriermail.mta.submission import SubmissionSettings, Submitter
+from couriermail.queue import Queue, QueueSettings
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,7 @@ __all__ = [
     "ServiceUnavailableError",
     "ask",
     "submit",
+    "submit_if_listening",
     "submit_to_drop",
     "submit_to_socket",
 ]
@@ -85,9 +86,21 @@ def submit(state: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes
         ServiceUnavailableError: nobody took it; the caller still has it.
         StorageError: the drop directory's disk refused.
     """
+    answer = submit_if_listening(state, fields, chunks)
+    return submit_to_drop(f"{state}/drop", fields, chunks) if answer is None else answer
+
+
+def submit_if_listening(
+    state: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]
+) -> Answer | None:
+    """Hand one message over, or ask about its recipients; None when no daemon listens.
+
+    Raises:
+        ServiceUnavailableError: the daemon went away before its final answer.
+    """
     connection = _connect(f"{state}/submit.sock")
     if connection is None:
-        return submit_to_drop(f"{state}/drop", fields, chunks)
+        return None
     try:
         return submit_to_socket(connection, fields, chunks)
     finally:

@@ -5,8 +5,10 @@ word (SO_PEERCRED, a drop file's owner), never the request's.  Fields of a reque
 
 `from`, `rcpt` (repeats), `notify`, `ret`, `envid`, `security`, `verp`, `name` (full name for
 From), `env.NAME` (the caller's `MAILUSER`, `LOGNAME` ...), `verify` (only check the recipients),
-`bcc` (header recipients from Bcc only).  With `request` it is no message but a request about the
-queue, see `couriermail.mta.queuecontrol`.
+`bcc` (header recipients from Bcc only), `smtputf8`.  `rcpt.notify` and `rcpt.orcpt` belong to the
+`rcpt` before them.  `smtp` (the word for Received) and `helo` say that the message came by
+`sendmail -bs`: it is treated as SMTP from a client that may relay.  With `request` it is no
+message but a request about the queue, see `couriermail.mta.queuecontrol`.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ log = logging.getLogger("couriermail.mta.submit")
 
 IDLE_SECONDS = 300.0
 NO_CONTROL = Reply(554, "A drop file is a message.", enhanced="5.5.4")
+LOCALHOST = "dns; localhost (localhost [127.0.0.1])"
 DROP_MARK = "drop:"
 SERVICE_UNAVAILABLE = Reply(451, "Service temporarily unavailable.")
 
@@ -96,6 +99,19 @@ class Request:
         return self._reader.is_complete or bool(self._reader.error)
 
     @property
+    def _is_settled(self) -> bool:
+        """Nobody is there any more to hear about a recipient: of a drop file, or after RCPT."""
+        return bool(self.drop_name) or self._is_smtp
+
+    @property
+    def _is_smtp(self) -> bool:
+        return "smtp" in dict(self._reader.fields or [])
+
+    def show(self, reply: Reply) -> str:
+        """A reply as the caller wants it: `sendmail` prints no enhanced codes, SMTP has them."""
+        return str(reply) if self._is_smtp else _plain(reply)
+
+    @property
     def control(self) -> list[tuple[str, str]]:
         """The fields of a request about the queue; empty for a message."""
         fields = self._reader.fields or []
@@ -140,7 +156,7 @@ class Request:
             self._final = NO_CONTROL  # of a drop file; the socket serves it and asks no further
             return
         single = dict(fields)
-        recipients = [value for name, value in fields if name == "rcpt"]
+        recipients = _recipients(fields, single.get("notify", ""))
         started = self._start(single)
         if isinstance(started, Reply):
             self._final = started
@@ -151,19 +167,22 @@ class Request:
             return
         started.header_recipients = not recipients
         started.bcc_only = "bcc" in single
-        started.edit_headers = self._from_editor(single)
-        self._add(started, recipients, single.get("notify", ""))
+        if not self._is_smtp:
+            started.edit_headers = self._from_editor(single)
+        self._add(started, recipients)
 
     def _start(self, fields: dict[str, str]) -> Submission | Reply:
         origin = Origin(
             module="local",
-            source="dns; localhost (localhost [127.0.0.1])",
+            source=LOCALHOST,
             ident=f"uid {self.peer.uid}",
             protocol="local",
             label="local",
             user=self.peer.user,
             uid=self.peer.uid,
         )
+        if self._is_smtp:
+            origin = _as_smtp(origin, fields)
         sender = fields["from"] if "from" in fields else self._default_sender(fields)
         return self.submitter.begin(
             origin,
@@ -172,6 +191,7 @@ class Request:
             ret=fields.get("ret", ""),
             security=fields.get("security", ""),
             verp="verp" in fields,
+            smtputf8="smtputf8" in fields,
             mark=drop_mark(self.drop_name) if self.drop_name else "",
         )
 
@@ -200,35 +220,69 @@ class Request:
         )
         return lambda headers: rewrite_from(headers, identity)
 
-    def _add(self, submission: Submission, recipients: Iterable[str], notify: str) -> None:
+    def _add(self, submission: Submission, recipients: Iterable[Recipient]) -> None:
         """Spec mta.md 18.6: a refused recipient is reported, the others still get their mail."""
         refusals: list[Reply] = []
         accepted = 0
-        for address in recipients:
-            reply = submission.add_recipient(address, notify=notify)
+        for wanted in recipients:
+            reply = _offer(submission, wanted)
             if reply.is_success:
                 accepted += 1
-            elif self.drop_name:
-                submission.add_checked([Recipient(address=address, notify=notify)])
+            elif self._is_settled:
+                submission.add_checked([wanted])
                 accepted += 1
             else:
                 refusals.append(reply)
-                self._refused.append((address, _plain(reply)))
+                self._refused.append((wanted.address, self.show(reply)))
         if refusals and not accepted:
             self._final = refusals[-1]
             self.discard()
 
-    def _verify(self, submission: Submission, recipients: Iterable[str]) -> None:
+    def _verify(self, submission: Submission, recipients: Iterable[Recipient]) -> None:
         """`sendmail -bv`: say of each address whether mail for it would be taken."""
         lines = []
-        for address in recipients:
-            reply = submission.add_recipient(address)
+        for wanted in recipients:
+            reply = _offer(submission, wanted)
             if reply.is_success:
-                lines.append(f"{address}... deliverable")
+                lines.append(f"{wanted.address}... deliverable")
             else:
-                self._refused.append((address, _plain(reply)))
+                self._refused.append((wanted.address, self.show(reply)))
         self._final = Reply(250 if not self._refused else 550, "\n".join(lines))
         self.discard()
+
+
+def _offer(submission: Submission, wanted: Recipient) -> Reply:
+    return submission.add_recipient(wanted.address, notify=wanted.notify, original=wanted.original)
+
+
+def _recipients(fields: Iterable[tuple[str, str]], notify: str) -> list[Recipient]:
+    """The recipients of a head, each with what was said about it."""
+    found: list[Recipient] = []
+    for name, value in fields:
+        if name == "rcpt":
+            found.append(Recipient(address=value, notify=notify))
+        elif name == "rcpt.notify" and found:
+            found[-1] = attrs.evolve(found[-1], notify=value)
+        elif name == "rcpt.orcpt" and found:
+            found[-1] = attrs.evolve(found[-1], original=value)
+    return found
+
+
+def _as_smtp(origin: Origin, fields: dict[str, str]) -> Origin:
+    """The origin of a message that a program on this machine said by SMTP (spec mta.md 7.1)."""
+    # These words go into Received: nothing of a line end or a comment's mark may be in them.
+    helo, protocol = (
+        "".join(mark for mark in fields.get(name, "") if mark.isprintable() and mark not in " ()\\")
+        for name in ("helo", "smtp")
+    )
+    return attrs.evolve(
+        origin,
+        module="esmtp",
+        source=f"dns; {helo[:255] or 'localhost'} (localhost [127.0.0.1])",
+        protocol=protocol[:16] or "SMTP",
+        label="authsmtp",
+        may_relay=True,  # RELAYCLIENT
+    )
 
 
 def drop_mark(name: str) -> str:
@@ -312,7 +366,7 @@ class SubmissionProtocol(asyncio.Protocol):
         if error is not None:
             log.error("submission failed", exc_info=error)
         reply = SERVICE_UNAVAILABLE if error else future.result()
-        transport.write(encode_answer(request.refused, _plain(reply)))
+        transport.write(encode_answer(request.refused, request.show(reply)))
         transport.close()
 
 
