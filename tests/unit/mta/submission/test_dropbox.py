@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from couriermail.core import ManualClock
 from couriermail.mta.dropbox import DropBox
+from couriermail.mta.statedir import StateDir
 from couriermail.mta.submission import Submitter
 from couriermail.mta.submitclient import submit_to_drop
 from couriermail.mta.submitwire import CHUNK_END, encode_chunk, encode_head
@@ -192,3 +194,18 @@ def test_a_drop_file_cannot_change_the_queue(box: DropBox, drop: Path, queue: Qu
 
     assert len(os.listdir(drop / "bad")) == 1
     assert list(queue.summaries()) == []
+
+
+def test_everybody_may_leave_files_and_make_them_durable_and_the_daemon_may_read_them(
+    tmp_path: Path,
+) -> None:
+    state = StateDir(str(tmp_path / "state"))
+
+    state.prepare(os.getuid(), os.getgid())
+
+    modes = {name: stat.S_IMODE(os.stat(f"{state.drop}/{name}").st_mode) for name in ("tmp", "new")}
+    assert modes["new"] & 0o1007 == 0o1007  # an fsync of the directory needs to read it
+    assert modes["tmp"] & 0o3003 == 0o3003  # setgid: files of others belong to our group
+    submit_to_drop(state.drop, FIELDS, [MESSAGE])
+    (name,) = os.listdir(f"{state.drop}/new")
+    assert stat.S_IMODE(os.stat(f"{state.drop}/new/{name}").st_mode) == 0o640

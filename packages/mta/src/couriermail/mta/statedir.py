@@ -63,7 +63,7 @@ class StateDir:
             (self.queue, 0o750),
             (self.drop, 0o711),
             (f"{self.drop}/tmp", 0o3733),  # files get our group, or we could not read them
-            (f"{self.drop}/new", 0o1733),
+            (f"{self.drop}/new", 0o1777),  # who writes here must be able to sync it
             (f"{self.drop}/bad", 0o700),
         ):
             _make(path, mode, uid, gid)
