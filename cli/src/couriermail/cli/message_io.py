@@ -37,12 +37,16 @@ class CommandError(Exception):
     Attributes:
         code: the exit code.
         on_stdout: True where the message belongs on standard output.
+        is_bare: True where the message stands without the program's name.
     """
 
-    def __init__(self, message: str, code: int = 1, *, on_stdout: bool = False) -> None:
+    def __init__(
+        self, message: str, code: int = 1, *, on_stdout: bool = False, is_bare: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.on_stdout = on_stdout
+        self.is_bare = is_bare or on_stdout
 
 
 def fail_line(what: str, error: OSError) -> CommandError:
@@ -113,7 +117,7 @@ def run_filter(program: str, work: Callable[[], int]) -> None:
         code = work()
     except CommandError as error:
         stream = sys.stdout if error.on_stdout else sys.stderr
-        print(f"{error}" if error.on_stdout else f"{program}: {error}", file=stream)
+        print(f"{error}" if error.is_bare else f"{program}: {error}", file=stream)
         code = error.code
     except BrokenPipeError:
         code = 1

@@ -8,7 +8,7 @@ never in memory as a whole.  Source: RFC 2045, RFC 2046 5.1, spec rfc822 2.3.
 from __future__ import annotations
 
 from couriermail.rfc822.boundary import pick_boundary
-from couriermail.rfc822.encoding_choice import choose_encoding
+from couriermail.rfc822.detection import detect_encoding
 from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.headers import find_body
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Source = bytes | mmap
 
-__all__ = ["ENCODINGS", "SectionWriter", "add_section", "encode_pieces"]
+__all__ = ["ENCODINGS", "SectionWriter", "add_section", "digest_pieces", "encode_pieces"]
 
 ENCODINGS = ("7bit", "8bit", "quoted-printable", "base64")
 _PREAMBLE = b"This is a message in MIME format; its parts follow.\n"
@@ -74,19 +74,19 @@ class SectionWriter:
         Raises:
             EncodingError: the name cannot be written in its charset.
         """
-        encoding, is_binary = choose_encoding(content)
+        kind = detect_encoding(_windows(content, 0, len(content)))
         charset = self.charset.translate({ord('"'): None, ord("\\"): None})
         if content_type == _AUTO:
-            content_type = "application/octet-stream" if is_binary else "text/plain"
-            charset = "" if is_binary else charset
+            content_type = "application/octet-stream" if kind.is_binary else "text/plain"
+            charset = "" if kind.is_binary else charset
         parts = [f'; charset="{charset}"'] if charset else []
         if self.name:
             from couriermail.rfc822.params import format_parameter
 
             pieces = format_parameter("name", self.name, self.name_charset)
             parts += [f";\n  {piece}" for piece in pieces]
-        yield self._header(content_type + "".join(parts), self.encoding or encoding)
-        yield from encode_pieces(content, self.encoding or encoding)
+        yield self._header(content_type + "".join(parts), self.encoding or kind.encoding)
+        yield from encode_pieces(content, self.encoding or kind.encoding)
 
     def multipart(self, first: Source, content_type: str = "multipart/mixed") -> Iterator[bytes]:
         """A multipart with one section in it.
@@ -152,6 +152,34 @@ def add_section(multipart: Source, section: Source, boundary: bytes) -> Iterator
     yield delimiter
     yield from _windows(section, 0, len(section))
     yield b"\n--%s--\n" % boundary
+
+
+def digest_pieces(messages: Sequence[Source], *, stable: bool = False) -> Iterator[bytes]:
+    """A multipart/digest (RFC 2046 5.1.5) of messages, each octet for octet.
+
+    Args:
+        messages: at least one.
+        stable: make the same boundary for the same messages.
+    """
+    boundary = pick_boundary(messages, stable=stable).encode()
+    yield b'Mime-Version:1.0\nContent-Type: multipart/digest; boundary="%s"\n\n' % boundary
+    yield _PREAMBLE
+    for message in messages:
+        kind = b"message/global" if _has_global_header(message) else b"message/rfc822"
+        yield b"\n--%s\nContent-Type: %s\n\n" % (boundary, kind)
+        yield from _windows(message, 0, len(message))
+    yield b"\n--%s--\n" % boundary
+
+
+def _has_global_header(message: Source) -> bool:
+    """Whether any header in a message has 8-bit octets (RFC 6532 3.7)."""
+    if all(piece.isascii() for piece in _windows(message, 0, len(message))):
+        return False
+    from couriermail.rfc822.structure import parse_structure
+
+    return not all(
+        message[entity.start : entity.body].isascii() for entity in parse_structure(message).walk()
+    )
 
 
 def encode_pieces(content: Source, encoding: str) -> Iterator[bytes]:
