@@ -148,12 +148,15 @@ def main() -> None:
 def send(request: Request) -> int:
     """Submit standard input; returns the exit code (spec mta.md 7.4)."""
     from couriermail.core.errors import CouriermailError
-    from couriermail.mta.submitclient import submit
+    from couriermail.mta.submitclient import submit, verify
 
-    config = config_directory(request.values.get("config"))
-    message = iter(()) if "verify" in request.flags else read_standard_input()
+    state = state_directory(config_directory(request.values.get("config")))
+    fields = request_fields(request)
     try:
-        answer = submit(state_directory(config), request_fields(request), message)
+        is_question = "verify" in request.flags
+        answer = (
+            verify(state, fields) if is_question else submit(state, fields, read_standard_input())
+        )
     except CouriermailError as error:
         print(f"sendmail: {error}", file=sys.stderr)
         print("sendmail: Service temporarily unavailable.", file=sys.stderr)

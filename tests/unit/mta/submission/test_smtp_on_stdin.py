@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from tests.support.open_admission import OpenAdmission
 
 from couriermail.cli.sendmail import read_command_line
@@ -15,7 +16,7 @@ from couriermail.mta.dropbox import DropBox
 from couriermail.mta.queuecontrol import QueueControl
 from couriermail.mta.stdinserver import SubmitHandler, serve_stdin
 from couriermail.mta.submission import Submitter
-from couriermail.mta.submitclient import submit
+from couriermail.mta.submitclient import ServiceUnavailableError, submit, verify
 from couriermail.mta.submitserver import SubmissionProtocol
 from couriermail.queue import Queue
 from couriermail.smtp import ServerConfig
@@ -160,3 +161,25 @@ def test_a_forged_head_writes_no_line_of_its_own(
 
 def test_sendmail_knows_the_option() -> None:
     assert read_command_line(["-bs"]).flags == {"smtp"}
+
+
+def test_a_question_about_addresses_is_never_left_in_the_drop_directory(tmp_path: Path) -> None:
+    for name in ("tmp", "new"):
+        (tmp_path / "drop" / name).mkdir(parents=True)
+
+    with pytest.raises(ServiceUnavailableError, match="not running"):
+        verify(str(tmp_path), [("rcpt", "a@b"), ("verify", "1")])
+
+    assert os.listdir(tmp_path / "drop" / "new") == []
+
+
+def test_addresses_are_verified_without_a_message(
+    queue: Queue, submitter: Submitter, tmp_path: Path
+) -> None:
+    head = [("rcpt", "a@example.net"), ("rcpt", "nobody@example.net"), ("verify", "1")]
+
+    answer = serving(queue, submitter, tmp_path, lambda: verify(str(tmp_path), head))
+
+    assert answer.refused == [("nobody@example.net", "550 User unknown.")]
+    assert answer.reply == "550 a@example.net... deliverable"
+    assert list(queue.summaries()) == []

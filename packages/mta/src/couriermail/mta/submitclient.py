@@ -41,6 +41,7 @@ __all__ = [
     "submit_if_listening",
     "submit_to_drop",
     "submit_to_socket",
+    "verify",
 ]
 
 
@@ -105,6 +106,18 @@ def submit_if_listening(
         return submit_to_socket(connection, fields, chunks)
     finally:
         connection.close()
+
+
+def verify(state: str, fields: Sequence[tuple[str, str]]) -> Answer:
+    """Ask the daemon whether it would take mail for the recipients (a head with `verify`).
+
+    Raises:
+        ServiceUnavailableError: nobody listens who could tell.
+    """
+    answer = submit_if_listening(state, fields, ())
+    if answer is None:
+        raise ServiceUnavailableError("the mail system is not running")
+    return answer
 
 
 def _connect(path: str) -> _socket.socket | None:

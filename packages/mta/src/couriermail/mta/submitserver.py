@@ -87,6 +87,7 @@ class Request:
     _submission: Submission | None = attrs.field(default=None, init=False)
     _refused: list[tuple[str, str]] = attrs.field(factory=list, init=False)
     _final: Reply | None = attrs.field(default=None, init=False)
+    _is_smtp: bool = attrs.field(default=False, init=False)
 
     @property
     def is_complete(self) -> bool:
@@ -102,10 +103,6 @@ class Request:
     def _is_settled(self) -> bool:
         """Nobody is there any more to hear about a recipient: of a drop file, or after RCPT."""
         return bool(self.drop_name) or self._is_smtp
-
-    @property
-    def _is_smtp(self) -> bool:
-        return "smtp" in dict(self._reader.fields or [])
 
     def show(self, reply: Reply) -> str:
         """A reply as the caller wants it: `sendmail` prints no enhanced codes, SMTP has them."""
@@ -156,6 +153,7 @@ class Request:
             self._final = NO_CONTROL  # of a drop file; the socket serves it and asks no further
             return
         single = dict(fields)
+        self._is_smtp = "smtp" in single
         recipients = _recipients(fields, single.get("notify", ""))
         started = self._start(single)
         if isinstance(started, Reply):
