@@ -98,7 +98,8 @@ def start(
 
 def _run(log: str, ready: int | None = None) -> int:
     from couriermail.mta.logs import configure_logging
-    from couriermail.mta.system import MailSystem, Status
+    from couriermail.mta.runstate import Status
+    from couriermail.mta.system import MailSystem
 
     configure_logging(log, "courier")
 
@@ -168,9 +169,9 @@ def _default_log(state: str) -> str:
 def stop() -> None:
     """Stop the mail system and wait until it has ended."""
     with reporting("courier"):
-        from couriermail.mta.system import stop as stop_system
+        from couriermail.mta.system import run_state
 
-        if not stop_system(_Chosen.directory):
+        if not run_state(_Chosen.directory).stop():
             typer.echo("courier: not running", err=True)
 
 
@@ -178,9 +179,9 @@ def stop() -> None:
 def restart() -> None:
     """Have the running system read its configuration anew."""
     with reporting("courier"):
-        from couriermail.mta.system import restart as restart_system
+        from couriermail.mta.system import run_state
 
-        if not restart_system(_Chosen.directory):
+        if not run_state(_Chosen.directory).restart():
             typer.echo("courier: not running", err=True)
             raise typer.Exit(1)
 

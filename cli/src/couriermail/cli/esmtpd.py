@@ -15,7 +15,7 @@ from couriermail.cli.errors import reporting
 from couriermail.cli.layout import config_directory
 
 if TYPE_CHECKING:
-    from couriermail.mta.system import Status
+    from couriermail.mta.runstate import Status
 
 __all__ = ["app", "main"]
 

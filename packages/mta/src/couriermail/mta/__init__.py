@@ -8,10 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.mta.config import Config, ConfigDir, load_config
     from couriermail.mta.router import Router
+    from couriermail.mta.runstate import Status
     from couriermail.mta.scheduler import Scheduler, SchedulerSettings
     from couriermail.mta.smtphandler import SmtpHandler
     from couriermail.mta.submission import Origin, Submission, SubmissionSettings, Submitter
-    from couriermail.mta.system import MailSystem, Status, read_status
+    from couriermail.mta.system import MailSystem, read_status
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -20,10 +21,11 @@ else:
         {
             "config": ("Config", "ConfigDir", "load_config"),
             "router": ("Router",),
+            "runstate": ("Status",),
             "scheduler": ("Scheduler", "SchedulerSettings"),
             "smtphandler": ("SmtpHandler",),
             "submission": ("Origin", "Submission", "SubmissionSettings", "Submitter"),
-            "system": ("MailSystem", "Status", "read_status"),
+            "system": ("MailSystem", "read_status"),
         },
     )
 

@@ -1,67 +1,35 @@
-"""The whole mail system of one configuration directory: start, status, stop.
+"""The whole mail system of one configuration directory.
 
 `MailSystem.run` is what `courier start` does in the foreground: take the lock, make the state
 directory, open the sockets while still privileged, and supervise `courierlocal`, `courierd` and
-`esmtpd`.  `run/courier.json` says who runs where; it is a report, the lock is the truth.
+`esmtpd`.  Who runs where is in `couriermail.mta.runstate`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable
 
 import attrs
 
-from couriermail.core import StorageError, write_atomically
+from couriermail.core import StorageError
 from couriermail.core.durable import storage_error
 from couriermail.mta.accounts import mail_identity
 from couriermail.mta.config import Config, EsmtpdSettings, load_config
-from couriermail.mta.errors import MtaError
 from couriermail.mta.listen import ListenAddress, listen, parse_ports
+from couriermail.mta.runstate import RunState, Status
 from couriermail.mta.services import Courierd, Courierlocal, Environment, Esmtpd
 from couriermail.mta.statedir import StateDir
 from couriermail.mta.supervisor import Service, Supervisor
 
-__all__ = ["AlreadyRunningError", "MailSystem", "Status", "read_status", "restart", "stop"]
+__all__ = ["MailSystem", "read_status", "run_state"]
 
 log = logging.getLogger("couriermail.mta.system")
 
 UNPRIVILEGED_PORT = "2525"
-
-
-class AlreadyRunningError(MtaError):
-    """The mail system of this directory runs already."""
-
-    is_temporary = True
-    exit_code = 75
-
-
-@attrs.frozen(kw_only=True)
-class Status:
-    """What runs.
-
-    Attributes:
-        pid: the supervisor, or 0 when nothing runs.
-        services: pid of each service by name.
-        listening: addresses of the SMTP server, `HOST:PORT`.
-        since: epoch of the start.
-    """
-
-    pid: int = 0
-    services: dict[str, int] = attrs.field(factory=dict)
-    listening: tuple[str, ...] = ()
-    since: float = 0.0
-
-    @property
-    def is_running(self) -> bool:
-        """True while a supervisor holds the lock."""
-        return self.pid != 0
 
 
 @attrs.define(eq=False)
@@ -99,12 +67,13 @@ class MailSystem:
         state = StateDir(config.state)
         identity = mail_identity(config)
         state.prepare(identity.uid, identity.gid)
-        lock = _take_lock(state, self._name)
+        run = RunState(state, "courier" if self.with_scheduler else "esmtpd")
+        lock = run.take_lock()
         try:
             services = self._services(config, state)
             supervisor = Supervisor(
                 services,
-                on_change=lambda pids: self._changed(state, pids),
+                on_change=lambda pids: self._changed(run, pids),
                 on_ready=lambda: on_ready(self._status),
             )
             self._status = Status(pid=os.getpid(), listening=self._listening(), since=time.time())
@@ -112,7 +81,7 @@ class MailSystem:
         finally:
             for listener in self._sockets:
                 listener.close()
-            self._remove_traces(state)
+            self._remove_traces(run)
             os.close(lock)
 
     def _services(self, config: Config, state: StateDir) -> list[Service]:
@@ -168,25 +137,19 @@ class MailSystem:
         names = [item.getsockname() for item in self._sockets if item.family != socket.AF_UNIX]
         return tuple(f"{name[0]}:{name[1]}" for name in names)
 
-    def _changed(self, state: StateDir, pids: dict[str, int]) -> None:
+    def _changed(self, run: RunState, pids: dict[str, int]) -> None:
         self._status = attrs.evolve(self._status, services=pids)
-        text = json.dumps(attrs.asdict(self._status)).encode()
         try:
-            write_atomically(_status_file(state, self._name), [text], mode=0o644)
+            run.write(self._status)
         except StorageError as error:
             log.error("cannot write the status file: %s", error)
 
-    @property
-    def _name(self) -> str:
-        return "courier" if self.with_scheduler else "esmtpd"
-
-    def _remove_traces(self, state: StateDir) -> None:
-        paths = [_status_file(state, self._name)]
+    def _remove_traces(self, run: RunState) -> None:
+        run.remove()
         if self.with_scheduler:
-            paths += [state.submit_socket, state.local_socket]
-        for path in paths:
-            if os.path.lexists(path):
-                os.unlink(path)
+            for path in (run.state.submit_socket, run.state.local_socket):
+                if os.path.lexists(path):
+                    os.unlink(path)
 
 
 def smtp_addresses(settings: EsmtpdSettings) -> list[ListenAddress]:
@@ -197,102 +160,14 @@ def smtp_addresses(settings: EsmtpdSettings) -> list[ListenAddress]:
     return parse_ports(ports, settings.address)
 
 
+def run_state(directory: str, name: str = "courier") -> RunState:
+    """Lock and status of a configuration directory's mail system."""
+    return RunState(StateDir(load_config(directory).state), name)
+
+
 def read_status(directory: str, name: str = "courier") -> Status:
     """What runs for a configuration directory."""
-    state = StateDir(load_config(directory).state)
-    if not _is_locked(state, name):
-        return Status()
-    try:
-        with open(_status_file(state, name), "rb") as file:
-            found = json.loads(file.read())
-    except (OSError, ValueError):
-        return Status(pid=_lock_holder(state, name))
-    found["listening"] = tuple(found["listening"])
-    return Status(**found)
-
-
-def stop(directory: str, *, timeout: float = 30.0) -> bool:
-    """Stop a running system and wait until it has ended; False when none runs.
-
-    Raises:
-        MtaError: it did not end in time.
-    """
-    return _signal_and_wait(directory, signal.SIGTERM, timeout)
-
-
-def restart(directory: str) -> bool:
-    """Have a running system read its configuration anew; False when none runs."""
-    status = read_status(directory)
-    if status.is_running:
-        os.kill(status.pid, signal.SIGHUP)
-    return status.is_running
-
-
-def _signal_and_wait(directory: str, number: signal.Signals, timeout: float) -> bool:
-    status = read_status(directory)
-    if not status.is_running:
-        return False
-    try:
-        pidfd = os.pidfd_open(status.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        os.kill(status.pid, number)
-        import select
-
-        if not select.select([pidfd], [], [], timeout)[0]:
-            raise MtaError(f"process {status.pid} did not stop within {timeout:.0f} seconds")
-    finally:
-        os.close(pidfd)
-    return True
-
-
-def _status_file(state: StateDir, name: str) -> str:
-    return f"{state.run}/{name}.json"
-
-
-def _lock_file(state: StateDir, name: str) -> str:
-    return f"{state.run}/{name}.lock"
-
-
-def _take_lock(state: StateDir, name: str) -> int:
-    path = _lock_file(state, name)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise storage_error(error, "cannot open", path) from error
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise AlreadyRunningError(f"the mail system of {state.path} runs already") from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
-
-
-def _is_locked(state: StateDir, name: str) -> bool:
-    try:
-        descriptor = os.open(_lock_file(state, name), os.O_RDWR | os.O_CLOEXEC)
-    except PermissionError:
-        return bool(_lock_holder(state, name)) and os.path.exists(_status_file(state, name))
-    except OSError:
-        return False
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _lock_holder(state: StateDir, name: str) -> int:
-    try:
-        with open(_lock_file(state, name), "rb") as file:
-            return int(file.read() or 0)
-    except (OSError, ValueError):
-        return 0
+    return run_state(directory, name).read()
 
 
 def _build_missing_aliases(config: Config) -> None:
