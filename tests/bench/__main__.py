@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import attrs
 from tests.bench.installation import Installation, install_wheels, this_environment
@@ -41,6 +42,7 @@ SECTIONS = ("peers", "startup", "memory")
 def main() -> int:
     """Read the command line and make the report."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _interrupted)  # so that what was started is stopped
     try:
         if options.remove_peers:
             return _remove_peers()
@@ -108,10 +110,14 @@ class Bench:
     def _peers(self, ours: Ours, endpoint: Endpoint, root: Path, json: JsonLines) -> None:
         endpoints = {ours.name: endpoint}
         for peer in (Courier(), Postfix(), AiosmtpdFsync(_made(root / "aiosmtpd"))):
-            if why := peer.why_absent():
+            why = peer.why_absent()
+            if not why:
+                try:
+                    endpoints[peer.name] = self.stack.enter_context(_running(peer))
+                except PeerError as error:
+                    why = str(error)
+            if why:
                 print(f"{peer.name}: absent, {why}")
-                continue
-            endpoints[peer.name] = self.stack.enter_context(_running(peer))
         samples = []
         for sample in self._measure(endpoints, json):
             samples.append(sample)
@@ -161,6 +167,10 @@ def _running(system: MailSystem) -> Iterator[Endpoint]:
         yield system.start()
     finally:
         system.stop()
+
+
+def _interrupted(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _install_peers() -> None:

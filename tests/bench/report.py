@@ -14,7 +14,7 @@ from tests.bench.rounds import CASES, Sample
 __all__ = ["JsonLines", "incomplete_lines", "table", "verdict_lines"]
 
 TITLE_WIDTH = 42
-COLUMN = 22
+COLUMN = 26
 
 
 @attrs.frozen
@@ -37,16 +37,16 @@ class JsonLines:
 def table(samples: Sequence[Sample], systems: Sequence[str]) -> list[str]:
     """Median rates of each system and our ratio to it, a row for each case."""
     peers = [name for name in systems if name != OURS]
-    heads = [f"{'ours':>10}", *(f"{name + '  (ours x)':>{COLUMN}}" for name in peers)]
+    heads = [f"{'ours':>10}", *(f"{name:>{COLUMN - 11}} {'(ratio)':>10}" for name in peers)]
     lines = [" " * TITLE_WIDTH + "".join(heads)]
     for case in CASES:
         own = _rate(median_rate(samples, case.key, OURS))
         if own == "-" and not any(sample.case == case.key for sample in samples):
             continue
         cells = [_cell(samples, case.key, peer) for peer in peers]
-        lines.append(f"{case.title:{TITLE_WIDTH}}{own:>10}" + "".join(cells))
+        lines.append((f"{case.title:{TITLE_WIDTH}}{own:>10}" + "".join(cells)).rstrip())
     lines.append(
-        "Medians of the rounds; in brackets the median of our ratios, each within one round."
+        "Medians of the rounds; in brackets ours through theirs, the median of each round's ratio."
     )
     return lines
 
@@ -69,7 +69,7 @@ def verdict_lines(verdicts: Iterable[Verdict]) -> list[str]:
 def _cell(samples: Sequence[Sample], case: str, peer: str) -> str:
     found = ratios(samples, case, peer)
     ratio = f"({statistics.median(found):.2f} x)" if found else ""
-    return f"{_rate(median_rate(samples, case, peer)):>{COLUMN - 10}} {ratio:>9}"
+    return f"{_rate(median_rate(samples, case, peer)):>{COLUMN - 11}} {ratio:>10}"
 
 
 def _rate(value: float | None) -> str:

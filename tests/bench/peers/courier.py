@@ -91,10 +91,12 @@ class Courier:
     def remove(self) -> None:
         """Take the package away, when it is ours."""
         require_root()
-        if (ETC / MARKER).exists():
-            run("apt-get", "purge", "-y", "-q", PACKAGES[0])
-            for name in (*FILES, "userdb", "userdb.dat", "userdbshadow.dat", MARKER):
-                (ETC / name).unlink(missing_ok=True)
+        if not (ETC / MARKER).exists():
+            return
+        run("apt-get", "purge", "-y", "-q", PACKAGES[0])
+        for name in (*FILES, "userdb", "userdb.dat", "userdbshadow.dat", MARKER):
+            (ETC / name).unlink(missing_ok=True)
+        _change_settings(ETC / "authdaemonrc", {"authmodulelist": '"authpam"'})  # as it comes
 
     def start(self) -> Endpoint:
         """Start authdaemond, courierd and esmtpd, those that do not run yet."""
@@ -122,15 +124,8 @@ class Courier:
         for name, text in FILES.items():
             (ETC / name).parent.mkdir(exist_ok=True)
             (ETC / name).write_text(text)
-        settings = ETC / "esmtpd"
-        text = settings.read_text()
-        for key, value in ESMTPD.items():
-            text = _with_setting(text, key, value)
-        settings.write_text(text)
-        daemonrc = ETC / "authdaemonrc"
-        daemonrc.write_text(
-            _with_setting(daemonrc.read_text(), "authmodulelist", '"authuserdb authpam"')
-        )
+        _change_settings(ETC / "esmtpd", ESMTPD)
+        _change_settings(ETC / "authdaemonrc", {"authmodulelist": '"authuserdb authpam"'})
         account = pwd.getpwnam(ACCOUNT)
         (ETC / "userdb").touch(mode=0o600)
         (ETC / "userdb").write_text(
@@ -151,8 +146,10 @@ def _authdaemond_runs() -> bool:
         return False
 
 
-def _with_setting(text: str, key: str, value: str) -> str:
-    """A shell settings file with one value changed, or added."""
-    found = re.compile(rf"(?m)^{key}=.*")
-    line = f"{key}={value}"
-    return found.sub(lambda match: line, text) if found.search(text) else f"{text}\n{line}\n"
+def _change_settings(path: Path, settings: dict[str, str]) -> None:
+    """Change values of a shell settings file, or add them."""
+    text = path.read_text()
+    for key, value in settings.items():
+        text, count = re.subn(rf"(?m)^{key}=.*", f"{key}={value}", text)
+        text += "" if count else f"\n{key}={value}\n"
+    path.write_text(text)

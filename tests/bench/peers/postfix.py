@@ -116,6 +116,8 @@ class Postfix:
     def remove(self) -> None:
         """Take it away, when it is ours."""
         require_root()
+        if not (ROOT / "etc/postfix" / MARKER).exists():
+            return
         for link, target in LINKS.items():
             if link.is_symlink() and link.readlink() == target:
                 link.unlink()
@@ -148,7 +150,7 @@ class Postfix:
 
     def _configure(self) -> None:
         run("groupadd", "-r", "-f", "postdrop")
-        if run("id", "-u", "postfix", check=False).strip().isdigit() is False:
+        if not run("id", "-u", "postfix", check=False).strip().isdigit():
             run("useradd", "-r", "-M", "-d", "/nonexistent", "-s", "/usr/sbin/nologin", "postfix")
         for link, target in LINKS.items():
             if not link.is_symlink():
