@@ -5,9 +5,6 @@ Source: RFC 2045, RFC 2046, spec rfc822 4.11.
 
 from __future__ import annotations
 
-import re
-
-from couriermail.rfc822.defects import Defect, DefectKind
 from couriermail.rfc822.headers import Headers
 from couriermail.rfc822.params import ContentType
 from couriermail.rfc822.tokens import tokenize
@@ -16,12 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from couriermail.rfc822.defects import Defect, DefectKind
     from couriermail.rfc822.headers import Field
     from couriermail.rfc822.limits import Limits
 
-__all__ = ["Entity", "read_header"]
+__all__ = ["Entity", "defect_kinds", "read_header"]
 
-_EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+_ASCII = bytes(range(128))
 _RFC822_TYPES = ("message/rfc822", "message/global")  # RFC 6532 3.7
 _ENCODED = ("quoted-printable", "base64")
 
@@ -104,6 +102,8 @@ class Entity:
 
     def add_defect(self, kind: DefectKind, offset: int) -> None:
         """Records a defect; the first of a kind is kept."""
+        from couriermail.rfc822.defects import Defect
+
         if all(defect.kind != kind for defect in self.defects):
             self.defects.append(Defect(kind, offset))
 
@@ -138,9 +138,9 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
     Returns:
         True when the part may have parts of its own.
     """
-    eight_bit = None if block.isascii() else _EIGHT_BIT.search(block)
-    if eight_bit:
-        entity.add_defect(DefectKind.EIGHT_BIT_HEADER, entity.start + eight_bit.start())
+    if not block.isascii():
+        first = len(block) - len(block.lstrip(_ASCII))
+        entity.add_defect(defect_kinds().EIGHT_BIT_HEADER, entity.start + first)
     headers = Headers(block)
     parent = entity.parent
     types = headers.get_fields("content-type")
@@ -156,15 +156,22 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
     for fields in (types, encodings):
         if len(fields) > 1:
             place = _place(entity, block, fields[-1])
-            entity.add_defect(DefectKind.DUPLICATE_CONTENT, place)
+            entity.add_defect(defect_kinds().DUPLICATE_CONTENT, place)
     if types:  # of two the last one counts (spec rfc822 4.11.15)
         entity.raw_type = _field_value(entity, block, types[-1], limits)
     if encodings:
         value = _field_value(entity, block, encodings[-1], limits)
         if not _read_encoding(entity, value):
             place = _place(entity, block, encodings[-1])
-            entity.add_defect(DefectKind.UNKNOWN_ENCODING, place)
+            entity.add_defect(defect_kinds().UNKNOWN_ENCODING, place)
     return _may_have_parts(entity)
+
+
+def defect_kinds() -> type[DefectKind]:
+    """The kinds of defects, imported when there is one: most messages never need `enum`."""
+    from couriermail.rfc822.defects import DefectKind
+
+    return DefectKind
 
 
 def _may_have_parts(entity: Entity) -> bool:
@@ -194,7 +201,7 @@ def _place(entity: Entity, block: bytes, field: Field) -> int:
 def _field_value(entity: Entity, block: bytes, field: Field, limits: Limits) -> bytes:
     value = field.unfolded
     if len(value) > limits.field_bytes:
-        entity.add_defect(DefectKind.LONG_HEADER, _place(entity, block, field))
+        entity.add_defect(defect_kinds().LONG_HEADER, _place(entity, block, field))
         value = value[: limits.field_bytes]
     return value.translate(None, b"\r\0")
 

@@ -4,7 +4,7 @@ r"""The structure of a message, found in one pass over its octets.
 all ways of cutting them, since whatever it cannot decide yet it leaves until more has come.
 A whole message is the case of one piece, in which nothing is copied.
 
-How it works.  A delimiter line starts with `\n--`, so the parser lets a compiled search run
+How it works.  A delimiter line starts with `\n--`, so the parser lets a search in C run
 to the next `\n--` and looks at single lines only there; text between is never touched, and
 without an open multipart not even searched.  Headers are searched in windows for their empty
 line and, before it, for delimiters.  The search always starts at a line feed, the one that
@@ -16,10 +16,7 @@ Memory: the tree (`Limits.parts`), one header (`Limits.header_bytes`), one delim
 
 from __future__ import annotations
 
-import re
-
-from couriermail.rfc822.defects import DefectKind
-from couriermail.rfc822.entity import Entity, read_header
+from couriermail.rfc822.entity import Entity, defect_kinds, read_header
 from couriermail.rfc822.headers import find_body
 from couriermail.rfc822.limits import DEFAULT_LIMITS
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PushParser", "parse_structure"]
 
-_search_dashes = re.compile(rb"\n--").search
+_DASHES = b"\n--"
 _WINDOW = 4096
 _OVERLAP = 2  # octets of `\n--` and `\n\r\n` that may lie before a cut
 _LOOK_BACK = 4  # octets kept before the search position, for the CR of a line end
@@ -191,10 +188,9 @@ class PushParser:
         data = self._data
         position = self._position
         while self._open:
-            found = _search_dashes(data, position, min(stop + 3, len(data)))
-            if found is None or found.start() >= stop:
+            position = data.find(_DASHES, position, min(stop + 2, len(data)))
+            if position < 0:
                 break
-            position = found.start()
             line = data[position + 3 : position + 5 + self._longest_boundary()]
             if (
                 len(line) < self._longest_boundary() + 2
@@ -251,7 +247,7 @@ class PushParser:
         """Ends all parts inside the multipart that a delimiter belongs to."""
         multipart = self._open[delimiter.level].entity
         for inner in self._open[delimiter.level + 1 :]:
-            inner.entity.add_defect(DefectKind.WRONG_BOUNDARY, delimiter.line_end)
+            inner.entity.add_defect(defect_kinds().WRONG_BOUNDARY, delimiter.line_end)
         entity, lowest = self._entity, delimiter.line_end
         while entity is not multipart:
             # An empty part starts behind the line end that belongs to the delimiter.
@@ -292,19 +288,19 @@ class PushParser:
     def _open_multipart(self, entity: Entity) -> None:
         boundary = entity.content_type.boundary.lower()
         if entity.encoding == "base64":
-            entity.add_defect(DefectKind.INVALID_BASE64, entity.start)
+            entity.add_defect(defect_kinds().INVALID_BASE64, entity.start)
         if not boundary or len(boundary) > self._limits.boundary_bytes:
-            entity.add_defect(DefectKind.BAD_BOUNDARY, entity.start)
+            entity.add_defect(defect_kinds().BAD_BOUNDARY, entity.start)
             return
         for outer in self._open:
             if outer.boundary.startswith(boundary) or boundary.startswith(outer.boundary):
-                entity.add_defect(DefectKind.BAD_BOUNDARY, entity.start)
+                entity.add_defect(defect_kinds().BAD_BOUNDARY, entity.start)
         self._open.append(_OpenMultipart(entity, boundary))
 
     def _may_begin(self, parent: Entity) -> bool:
         if parent.depth < self._limits.depth and self._parts < self._limits.parts:
             return True
-        parent.add_defect(DefectKind.TOO_COMPLEX, self._base + self._position)
+        parent.add_defect(defect_kinds().TOO_COMPLEX, self._base + self._position)
         return False
 
     def _begin(self, parent: Entity, start: int) -> None:
@@ -316,7 +312,7 @@ class PushParser:
     def _finish(self) -> None:
         end = self._base + len(self._data)
         for multipart in self._open:
-            multipart.entity.add_defect(DefectKind.NO_CLOSE, end)
+            multipart.entity.add_defect(defect_kinds().NO_CLOSE, end)
         entity: Entity | None = self._entity
         while entity is not None:
             entity.end = end
