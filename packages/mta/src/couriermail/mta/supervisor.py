@@ -41,8 +41,12 @@ class LifeLine:
 
     def say_ready(self) -> None:
         """Tell the supervisor that the service answers now."""
-        os.write(self.ready, b"r")
-        os.close(self.ready)
+        try:
+            os.write(self.ready, b"r")
+        except BrokenPipeError:
+            pass  # it was killed meanwhile: the life line has ended as well
+        finally:
+            os.close(self.ready)
 
 
 @attrs.frozen
