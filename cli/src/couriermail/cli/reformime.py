@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from couriermail.rfc822.line_counts import LineCounts
     from couriermail.rfc822.message import Message, Part
 
 __all__ = [
@@ -46,6 +47,9 @@ LONG_OPTIONS = {
 REWRITE_MODES = {
     "": "standardize", "7": "sevenbit", "8": "eightbit", "U": "eightbit_always",
 }  # fmt: skip
+
+
+_WINDOW = 65_536  # octets looked at per step
 
 
 class UsageError(CommandError):
@@ -163,10 +167,13 @@ def _run() -> int:
 
 
 def _show_parts(request: Request, message: Message) -> int:
+    from couriermail.rfc822.line_counts import LineCounts
+
     parts = _chosen_parts(request, message)
     if "info" in request.flags:
         charset = request.charset or default_charset()
-        blocks = ["\n".join(_describe(part, number, charset)) for number, part in parts]
+        lines = LineCounts(message.data, message.root.entity)
+        blocks = ["\n".join(_describe(part, number, charset, lines)) for number, part in parts]
         # Courier: the last block of chosen sections has no empty line behind it; here all have.
         text = "".join(f"{block}\n\n" for block in blocks)
         write_out(text.encode(charset, "replace") if not text.isascii() else text.encode())
@@ -249,7 +256,7 @@ def _chosen_parts(request: Request, message: Message) -> list[tuple[str, Part]]:
     return parts
 
 
-def _describe(part: Part, number: str, charset: str) -> Iterator[str]:
+def _describe(part: Part, number: str, charset: str, lines: LineCounts) -> Iterator[str]:
     """The lines of `-i` for one section (spec rfc822 2.2.3)."""
     content_type = part.content_type
     yield f"section: {number}"
@@ -263,8 +270,8 @@ def _describe(part: Part, number: str, charset: str) -> Iterator[str]:
     yield f"starting-pos: {start}"
     yield f"starting-pos-body: {part.body_span[0]}"
     yield f"ending-pos: {end}"
-    yield f"line-count: {part.line_count}"
-    yield f"body-line-count: {part.body_line_count}"
+    yield f"line-count: {lines.count(start, end)}"
+    yield f"body-line-count: {lines.count(*part.body_span)}"
 
 
 def _describe_fields(part: Part) -> Iterator[str]:
@@ -294,9 +301,17 @@ def _encoding(part: Part) -> str:
     if part.is_multipart:
         return "8bit"  # spec rfc822 4.11.14
     if entity.children and entity.encoding == "7bit":
-        body = part.message.data[entity.body : entity.end]
-        return "7bit" if body.isascii() else "8bit"
+        return "7bit" if _is_ascii(part) else "8bit"
     return "error" if entity.encoding == "unknown" else entity.encoding
+
+
+def _is_ascii(part: Part) -> bool:
+    start, end = part.body_span
+    data = part.message.data
+    return all(
+        data[position : min(position + _WINDOW, end)].isascii()
+        for position in range(start, end, _WINDOW)
+    )
 
 
 if __name__ == "__main__":
