@@ -120,7 +120,7 @@ def conclude(
     assert not account.broken
     assert account.doubled <= window
     assert not account.recorded_twice
-    assert "Traceback" not in site.log_text()
+    site.assert_no_traceback()
     return account
 
 

@@ -232,4 +232,4 @@ def test_a_killed_sendmail_leaves_nothing(site: MailSite) -> None:
 
 
 def test_the_log_has_no_traceback(site: MailSite) -> None:
-    assert "Traceback" not in site.log_text()
+    site.assert_no_traceback()

@@ -271,5 +271,5 @@ def test_deliveries_run_as_the_recipient_and_nobody_else(site: MailSite) -> None
 
 def test_the_log_has_no_traceback(site: MailSite) -> None:
     """Last in this file: none of the stories made anything fail unexpectedly."""
-    assert "Traceback" not in site.log_text()
+    site.assert_no_traceback()
     assert os.path.exists(site.log)

@@ -388,6 +388,11 @@ class MailSite:
         """The log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def assert_no_traceback(self) -> None:
+        """Nothing in the log is a traceback: it would be a bug, whatever caused it."""
+        before, mark, after = self.log_text().partition("Traceback")
+        assert not mark, f"{before[-300:]}{mark}{after[:3000]}"
+
     def everything_said(self) -> str:
         """Output and the end of the log, for complaints."""
         said = self.output.read_text(errors="replace") if self.output.exists() else ""
