@@ -22,12 +22,23 @@ if TYPE_CHECKING:
     from couriermail.rfc822.address_encoding import (
         encode_addresses,
     )
+    from couriermail.rfc822.autoreply import (
+        autoreply_obstacle,
+    )
     from couriermail.rfc822.body import (
         BodyReader,
     )
     from couriermail.rfc822.cells import (
         display_width,
         wrap_text,
+    )
+    from couriermail.rfc822.charset import (
+        decode_charset,
+        encode_charset,
+    )
+    from couriermail.rfc822.composing import (
+        Attachment,
+        compose,
     )
     from couriermail.rfc822.dates import (
         format_date,
@@ -53,6 +64,10 @@ if TYPE_CHECKING:
         BodyKind,
         detect_encoding,
     )
+    from couriermail.rfc822.disposition import (
+        DispositionNotification,
+        read_disposition_notification,
+    )
     from couriermail.rfc822.encoded_word import (
         Run,
         decode_runs,
@@ -73,6 +88,10 @@ if TYPE_CHECKING:
         MissingFieldError,
         Rfc822Error,
     )
+    from couriermail.rfc822.feedback import (
+        FeedbackReport,
+        read_feedback_report,
+    )
     from couriermail.rfc822.flowed import (
         FlowedLine,
         parse_flowed,
@@ -89,6 +108,9 @@ if TYPE_CHECKING:
     from couriermail.rfc822.folding import (
         fold_parameters,
         fold_text,
+    )
+    from couriermail.rfc822.forward import (
+        Forward,
     )
     from couriermail.rfc822.header_text import (
         decode_addresses,
@@ -121,6 +143,9 @@ if TYPE_CHECKING:
         Message,
         Part,
     )
+    from couriermail.rfc822.message_editor import (
+        MessageEditor,
+    )
     from couriermail.rfc822.msgid import (
         fold_references,
         make_message_id,
@@ -133,9 +158,15 @@ if TYPE_CHECKING:
         format_parameter,
         parse_parameters,
     )
+    from couriermail.rfc822.reply import (
+        Reply,
+    )
     from couriermail.rfc822.report import (
         Report,
         choose_boundary,
+    )
+    from couriermail.rfc822.salutation import (
+        format_salutation,
     )
     from couriermail.rfc822.structure import (
         PushParser,
@@ -144,6 +175,7 @@ if TYPE_CHECKING:
     from couriermail.rfc822.subject import (
         BaseSubject,
         base_subject,
+        strip_subject,
     )
     from couriermail.rfc822.text_feed import (
         FeedItem,
@@ -162,6 +194,9 @@ if TYPE_CHECKING:
         decode_quoted_printable,
         encode_base64,
         encode_quoted_printable,
+    )
+    from couriermail.rfc822.tree import (
+        draw_tree,
     )
     from couriermail.rfc822.typed_address import (
         decode_typed_address,
@@ -187,10 +222,19 @@ else:
                 "wrap_addresses",
             ),
             "address_encoding": ("encode_addresses",),
+            "autoreply": ("autoreply_obstacle",),
             "body": ("BodyReader",),
             "cells": (
                 "display_width",
                 "wrap_text",
+            ),
+            "charset": (
+                "decode_charset",
+                "encode_charset",
+            ),
+            "composing": (
+                "Attachment",
+                "compose",
             ),
             "dates": (
                 "format_date",
@@ -216,6 +260,10 @@ else:
                 "BodyKind",
                 "detect_encoding",
             ),
+            "disposition": (
+                "DispositionNotification",
+                "read_disposition_notification",
+            ),
             "encoded_word": (
                 "Run",
                 "decode_runs",
@@ -234,6 +282,10 @@ else:
                 "MissingFieldError",
                 "Rfc822Error",
             ),
+            "feedback": (
+                "FeedbackReport",
+                "read_feedback_report",
+            ),
             "flowed": (
                 "FlowedLine",
                 "parse_flowed",
@@ -251,6 +303,7 @@ else:
                 "fold_parameters",
                 "fold_text",
             ),
+            "forward": ("Forward",),
             "header_text": (
                 "decode_addresses",
                 "decode_header",
@@ -280,6 +333,7 @@ else:
                 "Message",
                 "Part",
             ),
+            "message_editor": ("MessageEditor",),
             "msgid": (
                 "fold_references",
                 "make_message_id",
@@ -292,10 +346,12 @@ else:
                 "format_parameter",
                 "parse_parameters",
             ),
+            "reply": ("Reply",),
             "report": (
                 "Report",
                 "choose_boundary",
             ),
+            "salutation": ("format_salutation",),
             "structure": (
                 "PushParser",
                 "parse_structure",
@@ -303,6 +359,7 @@ else:
             "subject": (
                 "BaseSubject",
                 "base_subject",
+                "strip_subject",
             ),
             "text_feed": (
                 "FeedItem",
@@ -322,6 +379,7 @@ else:
                 "encode_base64",
                 "encode_quoted_printable",
             ),
+            "tree": ("draw_tree",),
             "typed_address": (
                 "decode_typed_address",
                 "encode_typed_address",
@@ -331,6 +389,7 @@ else:
 
 __all__ = [
     "Address",
+    "Attachment",
     "Base64Decoder",
     "BaseSubject",
     "BodyKind",
@@ -341,12 +400,15 @@ __all__ = [
     "DefectKind",
     "DefectiveMessageError",
     "DeliveryStatus",
+    "DispositionNotification",
     "EditError",
     "EncodingError",
     "Entity",
     "FeedItem",
+    "FeedbackReport",
     "Field",
     "FlowedLine",
+    "Forward",
     "Group",
     "HeaderLimitError",
     "HeaderReader",
@@ -355,6 +417,7 @@ __all__ = [
     "Limits",
     "LimitsError",
     "Message",
+    "MessageEditor",
     "MessageFileError",
     "MessageStatus",
     "MissingFieldError",
@@ -364,6 +427,7 @@ __all__ = [
     "PushParser",
     "QuotedPrintableDecoder",
     "RecipientStatus",
+    "Reply",
     "Report",
     "Rfc822Error",
     "Run",
@@ -371,11 +435,14 @@ __all__ = [
     "ThreadMessage",
     "address_to_ascii",
     "address_to_unicode",
+    "autoreply_obstacle",
     "base_subject",
     "choose_boundary",
+    "compose",
     "contains_text",
     "decode_addresses",
     "decode_base64",
+    "decode_charset",
     "decode_header",
     "decode_imap_utf7",
     "decode_quoted_printable",
@@ -387,8 +454,10 @@ __all__ = [
     "display_width",
     "domain_to_ascii",
     "domain_to_unicode",
+    "draw_tree",
     "encode_addresses",
     "encode_base64",
+    "encode_charset",
     "encode_imap_utf7",
     "encode_phrase",
     "encode_quoted_printable",
@@ -403,6 +472,7 @@ __all__ = [
     "format_addresses",
     "format_date",
     "format_parameter",
+    "format_salutation",
     "is_clean_list",
     "iter_feed",
     "local_offset",
@@ -419,9 +489,12 @@ __all__ = [
     "parse_structure",
     "read_crlf",
     "read_delivery_status",
+    "read_disposition_notification",
+    "read_feedback_report",
     "rewrap",
     "rewrite_address_field",
     "rewrite_addresses",
+    "strip_subject",
     "thread_by_references",
     "thread_by_subject",
     "wrap_addresses",

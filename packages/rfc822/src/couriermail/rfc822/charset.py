@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["DEFAULT_CHARSET", "decode_charset", "decode_unlabelled", "find_codec", "hex_errors"]
+__all__ = [
+    "DEFAULT_CHARSET",
+    "decode_charset",
+    "decode_unlabelled",
+    "encode_charset",
+    "find_codec",
+    "hex_errors",
+]
 
 DEFAULT_CHARSET = "utf-8"
 
@@ -132,6 +139,25 @@ def decode_unlabelled(octets: bytes) -> str:
         return octets.decode("latin-1")
 
 
+def encode_charset(text: str, charset: str) -> bytes:
+    """Encodes a text; never fails.
+
+    Characters that the charset does not have become `<HH>` for each octet of their UTF-8 form; an
+    unknown charset is taken for UTF-8.
+    """
+    codec = find_codec(charset)
+    if codec is None or codec.name == "utf-8":
+        return text.encode("utf-8", "replace")
+    try:
+        return codec.encode(text)[0]
+    except UnicodeError:
+        pass
+    try:
+        return codec.encode(text, hex_errors())[0]
+    except UnicodeError:
+        return text.encode("utf-8", "replace")
+
+
 _codec_names: frozenset[str] | None = None
 
 
@@ -160,7 +186,10 @@ def hex_errors() -> str:
 
 
 def _replace_by_hex(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeEncodeError):
+        damaged = error.object[error.start : error.end].encode("utf-8", "surrogatepass")
+    elif isinstance(error, UnicodeDecodeError):
+        damaged = error.object[error.start : error.end]
+    else:
         raise error
-    damaged = error.object[error.start : error.end]
     return "".join(f"<{octet:02X}>" for octet in damaged), error.end

@@ -69,6 +69,11 @@ class Defect:
         self.kind: Final = kind
         self.offset: Final = offset
 
+    @property
+    def description(self) -> str:
+        """What is wrong, in words."""
+        return _DESCRIPTIONS[self.kind]
+
     def __repr__(self) -> str:
         return f"Defect({self.kind.name}, {self.offset})"
 
@@ -79,3 +84,32 @@ class Defect:
 
     def __hash__(self) -> int:
         return hash((self.kind, self.offset))
+
+
+_DESCRIPTIONS = {
+    DefectKind.EIGHT_BIT_HEADER: "8-bit header content",
+    DefectKind.EIGHT_BIT_CONTENT: ("8-bit content without a Content-Transfer-Encoding declaration"),
+    DefectKind.TOO_COMPLEX: "MIME complexity exceeds limits",
+    DefectKind.BAD_BOUNDARY: "Non-unique MIME boundary delimiters",
+    DefectKind.EIGHT_BIT_IN_QP: "Unencoded 8-bit content in quoted-printable content",
+    DefectKind.BAD_HEX_IN_QP: "Bad hexadecimal quoted-printable encoding",
+    DefectKind.WRONG_BOUNDARY: "Unexpected MIME boundary delimiter",
+    DefectKind.LONG_HEADER: "MIME header field is too long",
+    DefectKind.UNKNOWN_ENCODING: "Unknown Content-Transfer-Encoding",
+    DefectKind.INVALID_BASE64: "Invalid base64 encoding",
+    DefectKind.LONG_QP_LINE: "Quoted-printable text with a very long line",
+    DefectKind.DUPLICATE_CONTENT: "Duplicate MIME Content-* header",
+    DefectKind.NO_CLOSE: "Multipart without its closing delimiter",
+    DefectKind.BASE64_PADDING: "Base64 padding is missing, or data follows it",
+    DefectKind.UNKNOWN_CHARSET: "Unknown character set",
+    DefectKind.BAD_CHARACTER: "Octets that the character set does not have",
+    DefectKind.BAD_ENCODED_WORD: "Damaged encoded word",
+    DefectKind.BAD_ADDRESS: "No clean address list",
+    DefectKind.BAD_DATE: "Not a date",
+    DefectKind.NO_FIELD: "Header line that is no field",
+    DefectKind.CONTROL_IN_HEADER: "NUL or lone CR in a header",
+    DefectKind.NO_HEADER_END: "No empty line behind the header",
+    DefectKind.DUPLICATE_FIELD: "Field or parameter that may stand only once",
+    DefectKind.BAD_MEDIA_TYPE: "Content-Type without type and subtype",
+    DefectKind.ENCODED_CONTAINER: "Encoded multipart or message",
+}

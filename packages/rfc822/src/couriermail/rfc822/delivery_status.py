@@ -7,25 +7,25 @@ rfc822 4.23, spec mta 12.4.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
-from couriermail.rfc822.headers import Field, split_fields
+from couriermail.rfc822.status_fields import (
+    ExtraFields,
+    format_fields,
+    read_block,
+    read_blocks,
+    read_report_bodies,
+    with_address_type,
+)
 from couriermail.rfc822.typed_address import decode_typed_address
 
 if TYPE_CHECKING:
+    from couriermail.rfc822.headers import Field
     from couriermail.rfc822.message import Message
 
 __all__ = ["DeliveryStatus", "MessageStatus", "RecipientStatus", "read_delivery_status"]
-
-_STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")
-
-ExtraFields = tuple[tuple[str, str], ...]
-
-_BLANK_LINE: Final = re.compile(rb"(?:^|(?<=\n))[ \t]*\r?\n")
-_FOLD: Final = "\n" + " " * 8  # spec mta 12.4: further lines of a reply
 
 # Field names in the order they are written, and the attributes that hold them.
 _MESSAGE_FIELDS: Final = {
@@ -107,8 +107,8 @@ class RecipientStatus:
         """The block of fields, without the empty line behind it."""
         typed = attrs.evolve(
             self,
-            final_recipient=_with_type(self.final_recipient),
-            original_recipient=_with_type(self.original_recipient),
+            final_recipient=with_address_type(self.final_recipient),
+            original_recipient=with_address_type(self.original_recipient),
         )
         return _format_block(typed, _RECIPIENT_FIELDS, self.extra)
 
@@ -122,6 +122,10 @@ class DeliveryStatus:
         recipients: one value per recipient, in order.
     """
 
+    report_type: ClassVar[str] = "delivery-status"
+    media_type: ClassVar[str] = "message/delivery-status"
+    global_media_type: ClassVar[str] = "message/global-delivery-status"  # RFC 6533 4
+
     message: MessageStatus
     recipients: tuple[RecipientStatus, ...]
 
@@ -134,13 +138,12 @@ class DeliveryStatus:
         """
         message = MessageStatus()
         recipients: list[RecipientStatus] = []
-        blocks = [fields for block in _BLANK_LINE.split(body) if (fields := split_fields(block))]
-        for index, fields in enumerate(blocks):
+        for index, fields in enumerate(read_blocks(body)):
             recipient = _read_recipient(fields)
             if recipient is not None:
                 recipients.append(recipient)
             elif index == 0:
-                known, extra = _read_block(fields, _MESSAGE_FIELDS)
+                known, extra = read_block(fields, _MESSAGE_FIELDS)
                 message = MessageStatus(**known, extra=extra)
         return cls(message, tuple(recipients))
 
@@ -154,16 +157,9 @@ def read_delivery_status(message: Message) -> DeliveryStatus | None:
     Some systems send two status parts, one of them without recipients: all recipients are
     taken together, the fields about the message from the first part.
     """
-    kind = message.content_type
-    if str(kind) != "multipart/report":
-        return None
-    if (kind.get("report-type") or "").lower() != "delivery-status":
-        return None
-    found = [
-        DeliveryStatus.parse(part.decoded())
-        for part in message.root.children
-        if str(part.content_type) in _STATUS_TYPES
-    ]
+    kind = DeliveryStatus
+    types = (kind.media_type, kind.global_media_type)
+    found = [kind.parse(body) for body in read_report_bodies(message, kind.report_type, types)]
     if not found:
         return None
     recipients = tuple(recipient for status in found for recipient in status.recipients)
@@ -171,7 +167,7 @@ def read_delivery_status(message: Message) -> DeliveryStatus | None:
 
 
 def _read_recipient(fields: list[Field]) -> RecipientStatus | None:
-    known, extra = _read_block(fields, _RECIPIENT_FIELDS)
+    known, extra = read_block(fields, _RECIPIENT_FIELDS)
     if not (known.get("final_recipient") or known.get("original_recipient")):
         return None
     known.setdefault("final_recipient", "")
@@ -179,42 +175,8 @@ def _read_recipient(fields: list[Field]) -> RecipientStatus | None:
     return RecipientStatus(**known, extra=extra)
 
 
-def _read_block(fields: list[Field], names: dict[str, str]) -> tuple[dict[str, str], ExtraFields]:
-    attributes = {name.lower().encode(): attribute for name, attribute in names.items()}
-    known: dict[str, str] = {}
-    extra: list[tuple[str, str]] = []
-    for field in fields:
-        if not field.has_colon:
-            continue
-        attribute = attributes.get(field.key)
-        if attribute is None:
-            extra.append((field.name, field.value.strip(" \t")))
-        else:
-            known.setdefault(attribute, field.value.strip(" \t"))
-    return known, tuple(extra)
-
-
 def _format_block(
     block: MessageStatus | RecipientStatus, names: dict[str, str], extra: ExtraFields
 ) -> bytes:
-    lines = [
-        f"{name}: {_fold(value)}\n"
-        for name, value in (
-            *((name, getattr(block, attribute)) for name, attribute in names.items()),
-            *extra,
-        )
-        if value
-    ]
-    return "".join(lines).encode("utf-8", "surrogateescape")
-
-
-def _fold(value: str) -> str:
-    """Keeps text of strangers inside its field: every further line is a continuation."""
-    lines = [line.strip(" \t") for line in value.replace("\r", "").replace("\0", "").split("\n")]
-    return _FOLD.join(line for line in lines if line)
-
-
-def _with_type(address: str) -> str:
-    if not address or ";" in address:
-        return address
-    return f"rfc822; {address}" if address.isascii() else f"utf-8; {address}"
+    known = ((name, getattr(block, attribute)) for name, attribute in names.items())
+    return format_fields([*known, *extra])

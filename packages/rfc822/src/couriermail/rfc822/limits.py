@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
 
+# Limits can be moved, but not removed (spec rfc822 8.18): what a tree or a header may cost at most.
+_CEILINGS = {
+    "parts": 1_000_000,
+    "depth": 10_000,
+    "header_bytes": 268_435_456,
+    "field_bytes": 16_777_216,
+    "boundary_bytes": 65_536,
+}
+
+
 class Limits:
     """Limits of the message parser.  Never changed after it was made.
 
@@ -38,6 +48,23 @@ class Limits:
         field_bytes: int = 10_240,
         boundary_bytes: int = 1_024,
     ) -> None:
+        """Sets limits; those not named keep their defaults.
+
+        Raises:
+            LimitsError: a limit is less than one, or as good as none.
+        """
+        given = {
+            "parts": parts,
+            "depth": depth,
+            "header_bytes": header_bytes,
+            "field_bytes": field_bytes,
+            "boundary_bytes": boundary_bytes,
+        }
+        for name, value in given.items():
+            if not 1 <= value <= _CEILINGS[name]:
+                from couriermail.rfc822.errors import LimitsError
+
+                raise LimitsError(f"{name} must be from 1 to {_CEILINGS[name]}")
         self.parts: Final = parts
         self.depth: Final = depth
         self.header_bytes: Final = header_bytes

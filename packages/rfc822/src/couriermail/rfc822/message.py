@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from couriermail.rfc822.address import Address
     from couriermail.rfc822.body import BodyReader
-    from couriermail.rfc822.defects import Defect
+    from couriermail.rfc822.defects import Defect, DefectKind
     from couriermail.rfc822.entity import Entity
+    from couriermail.rfc822.imap_section import ImapSection
     from couriermail.rfc822.limits import Limits
+    from couriermail.rfc822.message_editor import MessageEditor
     from couriermail.rfc822.params import ContentType, ParameterizedValue
 
 __all__ = ["Message", "Part"]
@@ -208,6 +210,12 @@ class Part:
         data, entity = self.message.data, self.entity
         return check_content(data, entity) + check_text(data, entity)
 
+    def header_defects(self) -> list[Defect]:
+        """Reads all of the header and says what is wrong with its fields."""
+        from couriermail.rfc822.header_check import check_header
+
+        return check_header(self.headers.raw, self.entity)
+
     def __repr__(self) -> str:
         return f"<Part {self.section} {self.content_type} {self.span}>"
 
@@ -327,18 +335,50 @@ class Message:
         """The mailboxes of all header fields of a name."""
         return self.headers.addresses(name)
 
-    def defects(self, *, with_content: bool = False) -> list[Defect]:
+    def defects(self, *, with_content: bool = False, with_headers: bool = False) -> list[Defect]:
         """What is wrong with the message, all parts together, in the order of the document.
 
         Args:
-            with_content: read the bodies too and check their encodings.
+            with_content: read the bodies too and check their encodings and charsets.
+            with_headers: read all fields too and check their syntax.
         """
         found: list[Defect] = []
         for part in self.walk():
             found += part.defects
+            if with_headers:
+                found += part.header_defects()
             if with_content:
                 found += part.content_defects()
         return found
+
+    def validate(self, tolerated: DefectKind | None = None) -> None:
+        """Strict reading: reads everything and raises when anything is wrong.
+
+        Args:
+            tolerated: kinds of defects that do not count.
+
+        Raises:
+            DefectiveMessageError: with all other defects and their places.
+        """
+        from couriermail.rfc822.errors import DefectiveMessageError
+
+        found = self.defects(with_content=True, with_headers=True)
+        if tolerated is not None:
+            found = [defect for defect in found if defect.kind not in tolerated]
+        if found:
+            raise DefectiveMessageError(found)
+
+    def edit(self) -> MessageEditor:
+        """Collects changes to the message; the rest of it stays octet for octet."""
+        from couriermail.rfc822.message_editor import MessageEditor
+
+        return MessageEditor(self)
+
+    def find_imap(self, section: str = "") -> ImapSection | None:
+        """The section with an IMAP name such as `1.2`, `HEADER` or `2.MIME`, or None."""
+        from couriermail.rfc822.imap_section import find_imap_section
+
+        return find_imap_section(self, section)
 
     def count_line_ends(self, start: int, end: int) -> tuple[int, int]:
         """LF octets in a range, and how many of them follow a CR."""

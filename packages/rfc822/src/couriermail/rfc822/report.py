@@ -1,8 +1,10 @@
-"""Delivery reports: the multipart/report message, from values to bytes.
+"""Reports: the multipart/report message, from values to bytes.
 
 A report has three parts: text for people, the status for programs, and the message (or its
-header) that it is about.  The message is never copied or changed: `Report.chunks` hands it
-through as it is.  Source: RFC 3464, RFC 6522, RFC 6533, spec mta 12.4.
+header) that it is about.  The status says which kind of report it is: `DeliveryStatus` (RFC
+3464), `DispositionNotification` (RFC 8098) or `FeedbackReport` (RFC 5965).  The message is never
+copied or changed: `Report.chunks` hands it through as it is.  Source: RFC 6522, RFC 6533, spec
+mta 12.4, spec rfc822 4.22.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from couriermail.rfc822.delivery_status import DeliveryStatus
+    from couriermail.rfc822.disposition import DispositionNotification
+    from couriermail.rfc822.feedback import FeedbackReport
+
+    Status = DeliveryStatus | DispositionNotification | FeedbackReport
 
 __all__ = ["Report", "choose_boundary"]
 
@@ -30,32 +36,34 @@ _BOUNDARY: Final = "=_courier_"
 
 @attrs.define(kw_only=True, slots=False, frozen=True)
 class Report:
-    """A delivery report.
+    """A report.
 
     Attributes:
         fields: header fields in order, name and value (already encoded and folded), without
             those of MIME: From, To, Subject, and what else the sender wants.
         text: the text for people.
         text_header: the header lines of the text part, such as its Content-Type line.
-        status: the status for programs.
+        status: the status for programs; it decides the kind of report.
         original: the message that the report is about; its header is enough when
-            `headers_only` is true.  Line ends are LF.
+            `headers_only` is true.  Line ends are LF.  None leaves the third part out.
         headers_only: return only the header of `original`.
+        original_header: further header lines of the third part.
         preamble: text before the first part, for readers without MIME.
     """
 
     fields: tuple[tuple[str, str], ...]
     text: bytes
     text_header: bytes = b"Content-Type: text/plain; charset=utf-8\n"
-    status: DeliveryStatus
-    original: bytes | mmap = attrs.field(repr=False)
+    status: Status
+    original: bytes | mmap | None = attrs.field(repr=False, default=None)
     headers_only: bool = False
+    original_header: bytes = b""
     preamble: bytes = b"This is a delivery status notification in MIME format.\n"
 
     @cached_property
     def boundary(self) -> str:
         """Starts no line of any part (RFC 2046 5.1.1)."""
-        return choose_boundary(self.text_header, self.text, bytes(self.status), self.original)
+        return choose_boundary(self.text_header, self.text, bytes(self.status), self._returned)
 
     @cached_property
     def is_eight_bit(self) -> bool:
@@ -78,17 +86,23 @@ class Report:
         yield _encoding(is_eight_bit=_has_eight_bit(self.text)) + self._format_text_header()
         yield b"\n"
         yield self.text
-        yield delimiter + self._format_status() + delimiter + self._format_original_header()
-        yield from _slices(self.original, self._original_end)
+        yield delimiter + self._format_status()
+        if self.original is not None:
+            yield delimiter + self._format_original_header()
+            yield from _slices(self.original, self._original_end)
         yield f"\n--{self.boundary}--\n".encode()
 
     def __bytes__(self) -> bytes:
         """The whole message."""
         return b"".join(self.chunks())
 
+    @property
+    def _returned(self) -> bytes | mmap:
+        return b"" if self.original is None else self.original
+
     @cached_property
     def _original_end(self) -> int:
-        return find_body(self.original)[0] if self.headers_only else len(self.original)
+        return find_body(self._returned)[0] if self.headers_only else len(self._returned)
 
     @cached_property
     def _is_status_global(self) -> bool:
@@ -96,17 +110,17 @@ class Report:
 
     @cached_property
     def _is_original_global(self) -> bool:
-        return not self.original[: find_body(self.original)[0]].isascii()
+        return not self._returned[: find_body(self._returned)[0]].isascii()
 
     @cached_property
     def _is_original_eight_bit(self) -> bool:
-        return any(map(_has_eight_bit, _slices(self.original, self._original_end)))
+        return any(map(_has_eight_bit, _slices(self._returned, self._original_end)))
 
     def _format_header(self) -> bytes:
         own = "".join(f"{name}: {value}\n" for name, value in self.fields)
         mime = (
             "Mime-Version: 1.0\n"
-            "Content-Type: multipart/report; report-type=delivery-status;\n"
+            f"Content-Type: multipart/report; report-type={self.status.report_type};\n"
             f'    boundary="{self.boundary}"\n'
         )
         encoding = _encoding(is_eight_bit=self.is_eight_bit)
@@ -117,15 +131,15 @@ class Report:
         return header if header.endswith(b"\n") else header + b"\n"
 
     def _format_status(self) -> bytes:
-        kind = b"global-delivery-status" if self._is_status_global else b"delivery-status"
-        status = bytes(self.status)
-        encoding = _encoding(is_eight_bit=self._is_status_global)
-        return b"Content-Type: message/%s\n%s\n%s" % (kind, encoding, status)
+        is_global = self._is_status_global
+        kind = self.status.global_media_type if is_global else self.status.media_type
+        encoding = _encoding(is_eight_bit=is_global)
+        return b"Content-Type: %s\n%s\n%s" % (kind.encode(), encoding, bytes(self.status))
 
     def _format_original_header(self) -> bytes:
         kind = _ORIGINAL_TYPES[self.headers_only, self._is_original_global]
         encoding = _encoding(is_eight_bit=self._is_original_eight_bit)
-        return b"Content-Type: %s\n%s\n" % (kind, encoding)
+        return b"Content-Type: %s\n%s%s\n" % (kind, self.original_header, encoding)
 
 
 def choose_boundary(*texts: bytes | mmap) -> str:

@@ -13,13 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["BaseSubject", "base_subject"]
+__all__ = ["BaseSubject", "base_subject", "strip_subject"]
 
 _SPACES = re.compile(r"\s+")
 # RFC 5256 5: subj-blob, subj-refwd, subj-leader, subj-trailer, subj-fwd
 _BLOB = r"\[[^\[\]]*+\]"
 # Courier: no blank before the colon, so that `re [x]: y` is a subject of its own
 _LEADER = re.compile(rf"(?:{_BLOB} *+)*+(re|fwd?)(?:{_BLOB})?:", re.IGNORECASE)
+# For answers: a mark at the start, and the blobs before it
+_BARE_LEADER = re.compile(rf"(?:re|fwd?)(?:{_BLOB})?: *+", re.IGNORECASE)
+_NUMBER = re.compile(r"\[[0-9\s]*\]\Z")
 _ONE_BLOB = re.compile(rf"{_BLOB} *+")
 _TRAILER = "(fwd)"
 _WRAPPER = re.compile(r"\[fwd:([^\]]*+)\]\Z", re.IGNORECASE)
@@ -53,6 +56,39 @@ def base_subject(value: str) -> BaseSubject:
     """
     text, is_reply, is_forward = _strip(_SPACES.sub(" ", decode_words(value)).strip(" "))
     return BaseSubject(text.upper(), is_reply=is_reply, is_forward=is_forward)
+
+
+def strip_subject(value: str) -> str:
+    """The subject for an answer: without marks, but with names of lists and spelling.
+
+    `Re: [list] hello (fwd)` is `[list] hello`.  Blobs with nothing but a number in them go.
+
+    Args:
+        value: the unfolded value of a Subject field; encoded words stay as they are.
+    """
+    text = _SPACES.sub(" ", value).strip(" ")
+    kept: dict[str, None] = {}
+    start, end = 0, len(text)
+    while True:
+        end, _ = _strip_trailer(text, start, end)
+        position, blobs = start, []
+        blob = _ONE_BLOB.match(text, position, end)
+        while blob:
+            blobs.append(blob[0].rstrip(" "))
+            position = blob.end()
+            blob = _ONE_BLOB.match(text, position, end)
+        leader = _BARE_LEADER.match(text, position, end)
+        if leader:
+            kept.update(dict.fromkeys(blob for blob in blobs if not _NUMBER.match(blob)))
+            start = leader.end()
+            continue
+        wrapped = _WRAPPER.match(text[start:end])
+        if not wrapped:
+            break
+        text = wrapped[1].strip(" ")
+        start, end = 0, len(text)
+    rest = text[start:end]
+    return " ".join([*(blob for blob in kept if blob not in rest), rest]).strip(" ")
 
 
 def _strip(text: str) -> tuple[str, bool, bool]:
