@@ -96,12 +96,14 @@ class MailSite:
         uid: owner of the mailboxes.
         run_as: uid that starts the system; None for the tests' own.
         process: the supervisor, None while the system is down.
+        state_path: the state directory, if `couriermail.toml` names one.
     """
 
     root: Path
     uid: int
     run_as: int | None = None
     process: subprocess.Popen[bytes] | None = None
+    state_path: Path | None = None
     _ready_seen: int = attrs.field(default=0, init=False)
 
     @classmethod
@@ -139,7 +141,7 @@ class MailSite:
     @property
     def state(self) -> Path:
         """The state directory."""
-        return self.config / "state"
+        return self.state_path or self.config / "state"
 
     @property
     def log(self) -> Path:
