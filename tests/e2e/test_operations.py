@@ -241,8 +241,7 @@ def test_a_system_killed_between_import_and_unlink_imports_once(make_site: MakeS
     assert site.sendmail("-f", "bob", "alice", message=b"Subject: once\n\n").returncode == 0
     site.start("--fault", "drop.imported:1")
     site.wait(lambda: "courierd: ABNORMAL TERMINATION" in site.log_text(), "courierd's death")
-    site.crash()
-    assert len(drop_files(site)) == 1
+    site.crash()  # the restarted courierd may have removed the file by now, or not
     assert len(site.queued()) == 1
     site.start()
     site.wait(lambda: not drop_files(site), "an empty drop directory")

@@ -1,8 +1,8 @@
 """What runs on a state directory: the lock, the status file, and how to stop what holds them.
 
-The lock (`run/NAME.lock`, flock) is the truth: the supervisor and the processes that it forked hold it
-together, so it is free only when the last of them has ended.  `run/NAME.json` is a report for
-people and commands.
+The lock (`run/NAME.lock`, flock) is the truth: the supervisor and the processes that it forked
+hold it together, so it is free only when the last of them has ended.  `run/NAME.json` is a report
+for people and commands.
 """
 
 from __future__ import annotations
@@ -159,15 +159,7 @@ class RunState:
     def _holder_lives(self) -> bool:
         """True while the lock is held and the process that took it lives."""
         pid = self._holder()
-        if not pid or not self._is_locked():
-            return False
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass  # it lives, as somebody else
-        return True
+        return bool(pid) and self._is_locked() and _lives(pid)
 
     def _is_locked(self) -> bool:
         try:
@@ -186,6 +178,18 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _lives(pid: int) -> bool:
+    """False also for a zombie, which still answers to `kill`."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        return not select.select([pidfd], [], [], 0)[0]
+    finally:
+        os.close(pidfd)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
