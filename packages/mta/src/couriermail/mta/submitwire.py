@@ -95,7 +95,7 @@ def encode_items(items: Iterable[str], final: str) -> bytes:
 def parse_items(data: bytes) -> tuple[list[str], str | None]:
     """Take such an answer apart; the reply is None when the daemon went away before it."""
     items = []
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+    for line in _whole_lines(data):
         kind, _, value = line.partition("\t")
         if kind == "item":
             items.append(unescape(value))
@@ -107,13 +107,18 @@ def parse_items(data: bytes) -> tuple[list[str], str | None]:
 def parse_answer(data: bytes) -> tuple[list[tuple[str, str]], str | None]:
     """Take an answer apart; the final reply is None when the daemon went away before it."""
     refused = []
-    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+    for line in _whole_lines(data):
         kind, *values = line.split("\t")
         if kind == "rcpt" and len(values) == 2:
             refused.append((unescape(values[0]), unescape(values[1])))
         elif kind == "end" and values:
             return refused, unescape(values[0])
     return refused, None
+
+
+def _whole_lines(data: bytes) -> list[str]:
+    """The lines that have come to their end; half a final reply is none."""
+    return data.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
 class RequestReader:
