@@ -64,10 +64,16 @@ class AgentPool:
             return BatchResults(done, lost=keys - {result.key for result in done})
 
     def _deliver(self, uid: int, gid: int, jobs: Sequence[LocalJob]) -> list[LocalResult]:
-        client = self._take(uid, gid)
         with self._lock:
+            idle = self._idle.get((uid, gid))
+            client = (
+                idle.pop()
+                if idle
+                else AgentClient(self.path, uid=uid, gid=gid, timeout=self.timeout)
+            )
             self._busy.add(client)
         try:
+            self._open(client)
             results = client.deliver(jobs)
         finally:
             with self._lock:
@@ -85,18 +91,17 @@ class AgentPool:
             for client in self._busy:
                 client.interrupt()
 
-    def _take(self, uid: int, gid: int) -> AgentClient:
-        with self._lock:
-            clients = self._idle.get((uid, gid))
-            if clients:
-                return clients.pop()
+    def _open(self, client: AgentClient) -> None:
+        """Connect, with patience: courierlocal may be on its way up."""
         for delay in CONNECT_DELAYS:
             try:
-                return AgentClient.connect(self.path, uid=uid, gid=gid, timeout=self.timeout)
+                client.open()
             except AgentLost:
                 if self._stopping.wait(delay):
-                    break
-        return AgentClient.connect(self.path, uid=uid, gid=gid, timeout=self.timeout)
+                    raise
+            else:
+                return
+        client.open()
 
     def _give_back(self, uid: int, gid: int, client: AgentClient) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -23,7 +23,7 @@ from couriermail.mta.listen import ListenAddress, listen, parse_ports
 from couriermail.mta.runstate import RunState, Status
 from couriermail.mta.services import Courierd, Courierlocal, Environment, Esmtpd
 from couriermail.mta.statedir import StateDir
-from couriermail.mta.supervisor import Service, Supervisor
+from couriermail.mta.supervisor import LifeLine, Service, Supervisor
 
 __all__ = ["MailSystem", "read_status", "run_state"]
 
@@ -93,8 +93,14 @@ class MailSystem:
             local = self._unix(state.local_socket, 0o600, identity.uid, identity.gid)
             submit = self._unix(state.submit_socket, 0o666, identity.uid, identity.gid)
             services = [
-                Service("courierlocal", Courierlocal(environment=environment, listener=local).run),
-                Service("courierd", Courierd(environment=environment, listener=submit).run),
+                self._service(
+                    "courierlocal",
+                    Courierlocal(environment=environment, listener=local).run,
+                    [local],
+                ),
+                self._service(
+                    "courierd", Courierd(environment=environment, listener=submit).run, [submit]
+                ),
             ]
         if self._wants_smtp(config.esmtpd):
             addresses = (
@@ -103,7 +109,11 @@ class MailSystem:
                 else smtp_addresses(config.esmtpd)
             )
             sockets = [self._tcp(address) for address in addresses]
-            services.append(Service("esmtpd", Esmtpd(environment=environment, sockets=sockets).run))
+            services.append(
+                self._service(
+                    "esmtpd", Esmtpd(environment=environment, sockets=sockets).run, sockets
+                )
+            )
         return services
 
     def _wants_smtp(self, settings: EsmtpdSettings) -> bool:
@@ -111,6 +121,20 @@ class MailSystem:
         if self.with_smtp is not None:
             return self.with_smtp
         return not settings.environment.get("ESMTPDSTART", "YES").upper().startswith("N")
+
+    def _service(
+        self, name: str, run: Callable[[LifeLine], None], own: Iterable[socket.socket]
+    ) -> Service:
+        """A service that closes the others' sockets: one that ends must not look alive."""
+        mine = {listener.fileno() for listener in own}
+
+        def run_alone(line: LifeLine) -> None:
+            for listener in self._sockets:
+                if listener.fileno() not in mine:
+                    listener.close()
+            run(line)
+
+        return Service(name, run_alone)
 
     def _tcp(self, address: ListenAddress) -> socket.socket:
         listener = listen(address)

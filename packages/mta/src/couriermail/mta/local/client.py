@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentClient"]
 
+_HELLO_SECONDS = 30.0  # a fork takes milliseconds; nobody may accept while courierlocal restarts
 _READ_BYTES = 65536
 _RUN_BYTES = 262144  # inline jobs are sent together up to this many octets
 
@@ -68,8 +69,13 @@ class AgentClient:
             AgentLost: nobody listens, or the agent ended before it was ready.
         """
         client = cls(path, uid=uid, gid=gid, timeout=timeout)
-        client._open()
+        client.open()
         return client
+
+    def open(self) -> None:
+        """Start the agent now and not with the first batch; see `connect`."""
+        if self._socket is None:
+            self._open()
 
     def deliver(self, jobs: Sequence[LocalJob]) -> list[LocalResult]:
         """Have a batch delivered; results come in the order of the jobs.
@@ -126,7 +132,7 @@ class AgentClient:
         self._reader = RecordReader()
         self._records = []
         try:
-            connection.settimeout(self.timeout)
+            connection.settimeout(min(self.timeout, _HELLO_SECONDS))
             connection.connect(self.path)
             connection.sendall(encode_record({"hello": PROTOCOL, "uid": self.uid, "gid": self.gid}))
             answer = self._next_record()
@@ -136,6 +142,7 @@ class AgentClient:
         if "ready" not in answer.head:
             self.close()
             raise AgentRefused(answer.text("refused", "refused"))
+        connection.settimeout(self.timeout)
 
     def _deliver_batch(self, jobs: Sequence[LocalJob], results: list[LocalResult]) -> None:
         connection = self._live_socket()
