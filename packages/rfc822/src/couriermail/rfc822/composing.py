@@ -242,7 +242,10 @@ def _identifiers(message_id: str, in_reply_to: str, references: Sequence[str]) -
 
 
 def _bare_id(identifier: str) -> str:
-    return identifier.strip().removeprefix("<").removesuffix(">")
+    bare = identifier.strip(" ").removeprefix("<").removesuffix(">")
+    if not bare or not bare.isprintable() or set(bare) & set(" <>"):
+        raise EncodingError(f"not an identifier: {identifier[:40]!r}")
+    return bare
 
 
 def _plain_field(name: str, value: str) -> Field:

@@ -185,8 +185,11 @@ def _link(messages: Iterable[ThreadMessage]) -> list[_Node]:
             own = _Node()
             nodes.append(own)
         own.message = message
-        _disown(own)
-        if parent is not None:
+        # RFC 5256 3 (1)(B): what the message says of itself counts more than what others said
+        if parent is None:
+            _disown(own)
+        elif not _is_above(own, parent):
+            _disown(own)
             _adopt(parent, own)
     return nodes
 
@@ -200,7 +203,6 @@ def _adopt(parent: _Node, child: _Node) -> None:
 
 
 def _disown(child: _Node) -> None:
-    """RFC 5256 3 (1)(B): a link from a truncated References field gives way."""
     if child.parent is not None:
         del child.parent.children[child]
         child.parent = None

@@ -6,7 +6,7 @@ and 4.16.
 
 from __future__ import annotations
 
-from binascii import b2a_base64
+from binascii import Error, a2b_base64, b2a_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def decode_base64(data: bytes) -> bytes:
     `=` ends a quantum, and decoding goes on behind it, as in bodies that were encoded in
     pieces.  Two or three characters that are left over give one or two octets.
     """
+    padding = data.find(b"=")
+    if padding < 0 or data[padding:] in (b"=", b"=="):
+        try:
+            return a2b_base64(data)
+        except Error:  # something is left over
+            pass
     from couriermail.rfc822.decoders import Base64Decoder
 
     decoder = Base64Decoder()
