@@ -53,9 +53,10 @@ def _is_fatal(part: Part, defect: Defect) -> bool:
 def rewrite(message: Message, mode: str, charset: str) -> int:
     """`-r`: writes the message in another form."""
     from couriermail.rfc822.autoconvert import Autoconvert
+    from couriermail.rfc822.message import Message
 
     conversion = Autoconvert(
-        message,
+        Message(message.data, strict_mime=False),
         mode,
         charset=charset,
         agent=AGENT,

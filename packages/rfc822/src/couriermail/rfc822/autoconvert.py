@@ -36,6 +36,7 @@ _PREAMBLE = b"This is a message in MIME format; its parts follow."
 _OPAQUE = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime"))
 _LONGEST_LINE = 500  # octets with the line end; spec rfc822 4.13
 _WINDOW = 262_144
+_VERSION = b"Mime-Version: 1.0"
 _TYPE = b"content-type"
 _ENCODING = b"content-transfer-encoding"
 _IDENTITY = ("7bit", "8bit")
@@ -91,7 +92,8 @@ class Autoconvert:
             charset: named in fields that are added.
             agent: who converted, for X-Mime-Autoconverted; empty to leave it out.
             add_version: make MIME messages of those that are none; False touches these only
-                where `sevenbit` must.
+                where `sevenbit` must.  Read the message with `strict_mime=False` for this:
+                Content-Type is in effect once Mime-Version is there.
             rewrite_field: gets every other field of the header of a part, and returns what is
                 written in its place.
             stable: make the same boundaries for the same message.
@@ -136,26 +138,42 @@ class Autoconvert:
                 self._plans[entity] = plan
 
     def _plan_container(self, entity: Entity) -> _Plan | None:
-        return _Plan() if any(child in self._plans for child in entity.children) else None
+        plan = _Plan()
+        plan.adds_version = self._lacks_version(entity, self._fields(entity))
+        is_changed = plan.adds_version or any(child in self._plans for child in entity.children)
+        return plan if is_changed else None
 
     def _plan_leaf(self, entity: Entity) -> _Plan | None:
-        if entity.is_multipart or entity.encoding == "unknown":
-            return None  # without parts, or of a kind that cannot be touched
+        if entity.encoding == "unknown":
+            return None  # of a kind that cannot be touched
         has_eight_bit = self._has_eight_bit(entity)
-        if not entity.is_mime and not self._makes_mime(has_eight_bit=has_eight_bit):
-            return None
-        fields = self._fields(entity) if entity.is_mime else []
+        fields = self._fields(entity)
+        adds_version = self._lacks_version(entity, fields)
+        if not entity.is_mime and not adds_version:
+            if self._mode != "sevenbit" or not has_eight_bit:
+                return None
+            adds_version = True
+        if entity.is_multipart and not adds_version:
+            return None  # without parts
         declared = any(field.key == _ENCODING for field in fields)
         actual = "8bit" if has_eight_bit else "7bit"
         old = entity.encoding if declared else actual
-        plan = _Plan(old, self._choose(entity, old, has_eight_bit=has_eight_bit))
-        plan.adds_version = not entity.is_mime
+        plan = _Plan(old, old)
+        if entity.is_mime or not declared:  # an encoding that was void until now is kept
+            plan.new = self._choose(entity, old, has_eight_bit=has_eight_bit)
+        plan.adds_version = adds_version
         plan.content_type = self._new_type(entity, fields)
         is_same = declared and plan.new == old and not self._is_rewrapped(entity)
-        return None if is_same and plan.content_type is None else plan
+        return None if is_same and plan.content_type is None and not adds_version else plan
 
-    def _makes_mime(self, *, has_eight_bit: bool) -> bool:
-        return self._add_version or (self._mode == "sevenbit" and has_eight_bit)
+    def _lacks_version(self, entity: Entity, fields: list[Field]) -> bool:
+        """Whether Mime-Version is missing where it is wanted: in messages, not in parts."""
+        if not self._add_version:
+            return False
+        parent = entity.parent
+        if parent is not None and parent.is_multipart:
+            return not entity.is_mime
+        return not any(field.key == b"mime-version" for field in fields)
 
     def _choose(self, entity: Entity, old: str, *, has_eight_bit: bool) -> str:
         if old in _IDENTITY:
@@ -230,6 +248,9 @@ class Autoconvert:
         elif not entity.children:
             yield self._leaf_header(entity, plan)
             yield from self._leaf_body(entity, plan)
+        elif not any(child in self._plans for child in entity.children):
+            yield self._container_header(entity)
+            yield from self._body_pieces(entity)
         elif entity.is_multipart:
             yield from self._write_multipart(entity)
         else:
@@ -274,6 +295,8 @@ class Autoconvert:
                 lines.append(self._rewritten(entity, field))
             elif last[_TYPE] == index:
                 lines.append(self._with_boundary(entity, boundary))
+        if self._plans[entity].adds_version:
+            lines.append(_VERSION + self._line_end)
         return b"".join(map(self._ended, lines)) + self._line_end
 
     def _is_outdated(self, field: Field) -> bool:
@@ -313,7 +336,7 @@ class Autoconvert:
                 else:
                     lines.append(line + self._line_end)
         if plan.adds_version:
-            lines.append(b"Mime-Version: 1.0" + self._line_end)
+            lines.append(_VERSION + self._line_end)
         lines += [new[key] + self._line_end for key in (_TYPE, _ENCODING) if key in new]
         if plan.new != plan.old and self._agent:
             note = f"X-Mime-Autoconverted: from {plan.old} to {plan.new} by {self._agent}"
