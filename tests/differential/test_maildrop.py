@@ -76,11 +76,14 @@ def _prepare(home: Path, recipe: str) -> None:
 
 
 def _files(home: Path) -> dict[str, bytes]:
-    """Contents by name; maildir names and dates are left out."""
+    """Contents by name; maildir names and dates are left out.
+
+    Messages of one maildir are counted in the order of their contents: names of the same second
+    sort by process number and counters, which mean nothing.
+    """
     found: dict[str, bytes] = {}
-    for path in sorted(home.rglob("*")):
-        if not path.is_file() or path.name == "r":
-            continue
+    files = [path for path in home.rglob("*") if path.is_file() and path.name != "r"]
+    for path in sorted(files, key=lambda path: (path.parent, path.read_bytes(), path.name)):
         name = str(path.relative_to(home))
         if "/new/" in name or "/cur/" in name:
             size_and_flags = path.name[path.name.index(",S=") :]

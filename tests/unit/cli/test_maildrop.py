@@ -255,7 +255,7 @@ def test_a_large_message_is_delivered_without_its_carriage_returns(home: Path) -
 
 
 def test_147_a_signal_ends_the_run_in_order(home: Path) -> None:
-    write(home / "r", 'dotlock "l.lock" {\nsystem "echo ready; sleep 60"\n}\n')
+    write(home / "r", 'dotlock "l.lock" {\nsystem "echo ready; exec sleep 3 >/dev/null 2>&1"\n}\n')
     with subprocess.Popen(
         [*COMMAND, "r"], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
