@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from couriermail.rfc822 import Address, parse_addresses
+from couriermail.rfc822 import Address, encode_phrase, parse_addresses
 from couriermail.rfc822.headers import Field, Headers
 
 __all__ = ["SenderIdentity", "rewrite_from"]
@@ -75,7 +75,7 @@ def _appended(headers: Headers, field: Field) -> Headers:
 
 
 def _made(identity: SenderIdentity) -> Field:
-    return Field.make("From", str(Address.make(identity.address(), identity.name_for_missing)))
+    return Field.make("From", _mailbox(identity.address(), identity.name_for_missing))
 
 
 def _edited(field: Field, identity: SenderIdentity) -> Field:
@@ -94,4 +94,11 @@ def _edited_address(address: Address, identity: SenderIdentity) -> str:
     local = identity.mail_user or local
     domain = identity.mail_host or domain
     spec = f"{local}@{domain}" if domain else local
-    return str(Address.make(spec, identity.name_for_existing or address.name))
+    return _mailbox(spec, identity.name_for_existing or address.name)
+
+
+def _mailbox(spec: str, name: str) -> str:
+    """Name and address; names with 8-bit, quotes or backslashes are encoded (RFC 2047 5)."""
+    if name.isascii() and '"' not in name and "\\" not in name:
+        return str(Address.make(spec, name))
+    return f"{encode_phrase(name)} <{spec}>"
