@@ -49,7 +49,10 @@ def main() -> int:
         if options.install_peers:
             _install_peers()
         with contextlib.ExitStack() as stack:
-            Bench(options, stack).run()
+            try:
+                Bench(options, stack).run()
+            finally:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not half-way through the clearing
     except PeerError as error:
         print(f"bench: {error}")
         return 1
@@ -80,13 +83,13 @@ class Bench:
         root.chmod(0o755)  # deliveries run as another user
         installation = self._installation(root)
         ours = Ours(_made(root / "ours"), installation)
-        with _running(ours) as endpoint:
-            if "peers" in wanted:
-                self._peers(ours, endpoint, root, json)
-            if "startup" in wanted:
-                self._startup(ours, root, json)
-            if "memory" in wanted:
-                self._memory(ours, endpoint, json)
+        endpoint = self.stack.enter_context(_running(ours))
+        if "peers" in wanted:
+            self._peers(ours, endpoint, root, json)
+        if "startup" in wanted:
+            self._startup(ours, root, json)
+        if "memory" in wanted:
+            self._memory(ours, endpoint, json)
         for name in ROOMS if self.options.rooms else ():
             _show([f"{name}:", *run_room(name)])
         _show(verdict_lines(self._verdicts))
@@ -150,10 +153,9 @@ class Bench:
         self._verdicts.append(startup_verdict(found))
 
     def _memory(self, ours: Ours, endpoint: Endpoint, json: JsonLines) -> None:
-        supervisor = ours.status()["pid"]
-        assert isinstance(supervisor, int)
+        running = ours.status()
         messages = 4000 if self.options.quick else 20000
-        found = measure_memory(endpoint, supervisor, messages=messages)
+        found = measure_memory(endpoint, running.pid, running.services, messages=messages)
         for item in found:
             json.write("memory", attrs.asdict(item))
         _show(memory_lines(found, messages))

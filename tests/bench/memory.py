@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -77,14 +77,18 @@ class _Watch:
         self._ended.set()
 
 
-def measure_memory(endpoint: Endpoint, supervisor: int, *, messages: int) -> list[Growth]:
+def measure_memory(
+    endpoint: Endpoint, supervisor: int, services: Mapping[str, int], *, messages: int
+) -> list[Growth]:
     """Send messages in portions and watch supervisor and descendants.
 
     Args:
         endpoint: our running system.
         supervisor: pid of its first process.
+        services: pids by name, for the report.
         messages: how many pass, one recipient each.
     """
+    names = {supervisor: "supervisor", **{pid: name for name, pid in services.items()}}
     watch = _Watch(supervisor)
     thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
@@ -103,8 +107,12 @@ def measure_memory(endpoint: Endpoint, supervisor: int, *, messages: int) -> lis
         watch.mark()
     watch.end()
     thread.join()
-    found = [_growth(watch, pid, messages) for pid in watch.points]
-    return [item for item in found if item is not None]
+    found = []
+    for pid in watch.points:
+        name = f"{names.get(pid, 'delivery agent')} {pid}"
+        if (growth := _growth(watch, pid, name, messages)) is not None:
+            found.append(growth)
+    return found
 
 
 def memory_lines(found: Sequence[Growth], messages: int) -> list[str]:
@@ -126,13 +134,13 @@ def memory_verdict(found: Sequence[Growth], messages: int) -> Verdict:
     return Verdict(text, not growing, ", ".join(growing) or f"{len(found)} processes")
 
 
-def _growth(watch: _Watch, pid: int, messages: int) -> Growth | None:
+def _growth(watch: _Watch, pid: int, name: str, messages: int) -> Growth | None:
     """None for a process that did not live through the run after the warm-up."""
     points = [point for point in watch.points[pid] if point[0] >= messages * WARM_UP]
     if len(points) < 3 or points[-1][0] < watch.passed:
         return None
     return Growth(
-        process=f"{_name(pid)} {pid}",
+        process=name,
         first_kib=points[0][1],
         last_kib=points[-1][1],
         peak_kib=max(watch.peaks.get(pid, 0), *(kib for _, kib in points)),
@@ -166,10 +174,3 @@ def _status_kib(pid: int, field: str) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), 0)
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return "?"

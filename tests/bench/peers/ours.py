@@ -15,10 +15,19 @@ from tests.bench.peers.mailsystem import ACCOUNT, DOMAIN, Endpoint, PeerError, w
 
 from couriermail.maildir import Maildir
 
-__all__ = ["Ours"]
+__all__ = ["Ours", "Running"]
 
 UNPRIVILEGED_UID = 20001  # who owns the mailbox when the benchmark runs as root
 ESMTPD = "ADDRESS=127.0.0.1\nPORT=0\nMAXDAEMONS=60\nMAXPERIP=60\nMAXPERC=60\n"
+
+
+@attrs.frozen
+class Running:
+    """Our processes: the supervisor's pid or 0, services by name, addresses of the SMTP server."""
+
+    pid: int
+    services: dict[str, int]
+    listening: list[str]
 
 
 @attrs.define
@@ -49,9 +58,7 @@ class Ours:
         done = self._courier("start", "--log", str(self.root / "log"))
         if done.returncode:
             raise PeerError(f"courier start failed: {done.stderr.strip()}")
-        listening = self.status()["listening"]
-        assert isinstance(listening, list)
-        port = int(listening[0].rpartition(":")[2])
+        port = int(self.status().listening[0].rpartition(":")[2])
         wait_until(port, opened=True)
         sendmail = (self.installation.command("sendmail"), "-C", str(self.config))
         return Endpoint(smtp_port=port, sendmail=sendmail, maildir=home / "test")
@@ -60,16 +67,22 @@ class Ours:
         """Stop it; by the supervisor's own pid when the command cannot."""
         if not self.config.exists() or self._courier("stop").returncode == 0:
             return
-        pid = self.status()["pid"]
-        if isinstance(pid, int) and pid:
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(PeerError, ProcessLookupError):  # it never started, or ended
+            if pid := self.status().pid:
                 os.kill(pid, signal.SIGKILL)
 
-    def status(self) -> dict[str, list[str] | int]:
-        """What `courier status` says."""
-        found = json.loads(self._courier("status", "--json").stdout)
-        assert isinstance(found, dict)
-        return found
+    def status(self) -> Running:
+        """What `courier status` says.
+
+        Raises:
+            PeerError: it says nothing that can be read.
+        """
+        done = self._courier("status", "--json")
+        try:
+            found = json.loads(done.stdout)
+            return Running(found["pid"], found["services"], found["listening"])
+        except (ValueError, KeyError) as error:
+            raise PeerError(f"courier status failed: {done.stderr.strip()[-200:]}") from error
 
     def _courier(self, *words: str) -> subprocess.CompletedProcess[str]:
         argv = [self.installation.command("courier"), "-C", str(self.config), *words]
