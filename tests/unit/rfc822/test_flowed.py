@@ -1,10 +1,10 @@
-"""Flowed text: pinned cases 114 to 117 of spec rfc822 6.8."""
+"""Flowed text: pinned cases 114 to 118 of spec rfc822 6.8."""
 
 from __future__ import annotations
 
 import pytest
 
-from couriermail.rfc822 import FlowedLine, parse_flowed, write_flowed
+from couriermail.rfc822 import FlowedLine, parse_flowed, parse_quoted, rewrap, write_flowed
 
 CASE_114 = "Fixed\nFlowed 1 \nFlowed 2  \n> Q1\n> Q1F \n> Q1X\n>> Q2 \n>>Q2b \n Stuffed\n"
 
@@ -67,3 +67,36 @@ def test_what_is_written_is_read_again(lines: list[FlowedLine], delsp: bool) -> 
 
 def test_blanks_at_the_end_of_a_line_are_trimmed() -> None:
     assert write_flowed([FlowedLine(0, ("a  ",)), FlowedLine(1, ("-- ",))]) == "a\n> --\n"
+
+
+def test_case_118_a_long_fixed_line_is_cut_into_pieces_that_flow() -> None:
+    lines = list(rewrap(parse_flowed("1234567890 " * 12, flowed=False)))
+    assert lines == [FlowedLine(0, ("1234567890 " * 6, "1234567890 " * 6))]
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        pytest.param(FlowedLine(0, ("x" * 104,)), 1, id="30-more-are-left-alone"),
+        pytest.param(FlowedLine(0, ("x" * 105,)), 2, id="31-more-are-cut"),
+        pytest.param(FlowedLine(60, ("x" * 50,)), 1, id="20-cells-are-left"),
+        pytest.param(FlowedLine(60, ("x" * 51,)), 3, id="deep-quotes"),
+        pytest.param(FlowedLine(0, ("\u65e5" * 53,)), 2, id="wide-characters"),
+        pytest.param(FlowedLine(0, ("short ", "lines")), 1 + 1, id="flowed-stays"),
+    ],
+)
+def test_only_what_is_much_too_long_is_wrapped(line: FlowedLine, pieces: int) -> None:
+    (wrapped,) = rewrap([line])
+    assert len(wrapped.pieces) == pieces
+    assert (wrapped.text, wrapped.depth) == (line.text, line.depth)
+
+
+def test_quote_marks_of_people_are_depth() -> None:
+    assert list(parse_quoted("a\n> b\n>c\n>> d\r\n>\n e\n")) == [
+        FlowedLine(0, ("a",)),
+        FlowedLine(1, ("b",)),
+        FlowedLine(1, ("c",)),
+        FlowedLine(2, ("d",)),
+        FlowedLine(1, ("",)),
+        FlowedLine(0, (" e",)),
+    ]

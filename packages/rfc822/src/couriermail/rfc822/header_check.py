@@ -101,9 +101,13 @@ def _check_field(field: Field, seen: set[bytes]) -> Iterator[tuple[DefectKind, i
 def _check_words(value: str, start: int) -> Iterator[tuple[DefectKind, int]]:
     from couriermail.rfc822.encoded_word import decode_words
 
-    places: list[tuple[int, str]] = []
-    decode_words(value, lambda index, what: places.append((index, what)))
-    for index, what in places:
+    places: dict[int, str] = {}
+
+    def note(index: int, what: str) -> None:
+        places.setdefault(index, what)
+
+    decode_words(value, note)
+    for index, what in places.items():
         is_charset = what.startswith("unknown charset")
         kind = DefectKind.UNKNOWN_CHARSET if is_charset else DefectKind.BAD_ENCODED_WORD
         yield kind, start + index

@@ -351,6 +351,17 @@ class Message:
                 found += part.content_defects()
         return found
 
+    def fatal_defects(self) -> list[Defect]:
+        """The defects of its structure for which Courier refuses a message.
+
+        Here refusing is the caller's policy; the tree is complete all the same.
+        """
+        from couriermail.rfc822.defects import FATAL, DefectKind
+
+        # In the structure this kind stands for a multipart in base64 (spec rfc822 4.11.14).
+        kinds = FATAL | DefectKind.INVALID_BASE64
+        return [defect for part in self.walk() for defect in part.defects if defect.kind in kinds]
+
     def validate(self, tolerated: DefectKind | None = None) -> None:
         """Strict reading: reads everything and raises when anything is wrong.
 

@@ -37,7 +37,7 @@ class MessageEditor:
     inside it along.  Line ends of what is new are those of the original's first line.
     """
 
-    __slots__ = ("_bodies", "_fields", "_line_end", "_removed", "_root", "message")
+    __slots__ = ("_bodies", "_fields", "_line_end", "_made_mime", "_removed", "_root", "message")
 
     def __init__(self, message: Message) -> None:
         """Takes the message to change; it stays as it is."""
@@ -46,6 +46,7 @@ class MessageEditor:
         self._fields: dict[Entity, list[Field]] = {}
         self._bodies: dict[Entity, bytes] = {}
         self._removed: set[Entity] = set()
+        self._made_mime: set[Entity] = set()
         first_line_end = message.data.find(b"\n", 0, _WINDOW)
         is_crlf = first_line_end > 0 and message.data[first_line_end - 1 : first_line_end] == b"\r"
         self._line_end = b"\r\n" if is_crlf else b"\n"
@@ -310,8 +311,14 @@ class MessageEditor:
             self._append(fields, new)
 
     def _make_mime(self, part: Part) -> None:
-        if not part.entity.is_mime:
-            self.set_field("Mime-Version", "1.0", part)
+        if part.entity.is_mime or part.entity in self._made_mime:
+            return
+        self._made_mime.add(part.entity)
+        # fields that did not count must not begin to
+        for name in ("Content-Type", "Content-Transfer-Encoding"):
+            self.remove_field(name, part)
+        self.set_field("Mime-Version", "1.0", part)
+        self.set_field("Content-Type", "text/plain", part)
 
     def _set_body(self, entity: Entity, body: bytes) -> None:
         if self._line_end == b"\r\n" and not (entity.encoding == "8bit" and b"\r\n" in body):
