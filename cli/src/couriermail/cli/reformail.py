@@ -219,7 +219,7 @@ def _copy(request: Request, header: bytes, pieces: Iterator[bytes]) -> None:
     body = LineFilter(
         crlf=request.crlf,
         quote_from=request.from_line == "add" and not has_from,
-        unquote_from=request.from_line == "remove",
+        unquote_from=request.from_line == "remove" and has_from,
     )
     head = _edit(request, header) + b"\n"
     if request.from_line == "add" and not has_from:

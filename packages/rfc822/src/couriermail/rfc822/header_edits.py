@@ -65,7 +65,8 @@ class HeaderEdits:
         replace: fields of that name are deleted; then the entry is appended, unless it is a
             bare name.
         keep_first: names of which only the first field stays.
-        keep_last: names of which only the last field stays, behind all others.
+        keep_last: names of which only the last field stays, behind all others; those in
+            `keep_first` are left out.
     """
 
     __slots__ = (
@@ -107,7 +108,7 @@ class _Editor:
         self._renamed = {field_key(old): new for old, new in reversed(edits.rename)}
         self._replaced = set(map(field_key, edits.replace))
         self._firsts = set(map(field_key, edits.keep_first))
-        self._lasts = set(map(field_key, edits.keep_last))
+        self._lasts = set(map(field_key, edits.keep_last)) - self._firsts
         self._seen: set[bytes] = set()
         self._saved: dict[bytes, bytes] = {}
         self._missing = list(edits.append_missing)
