@@ -4,13 +4,15 @@ Opening a message reads nothing.  Asking for `headers` finds the end of the head
 finds the parts in one pass (see `structure`); bodies are copied and decoded only by the methods
 that return them.  No octets make anything here raise.
 
-A file that is cut shorter while it is mapped ends the process with SIGBUS: map only files that
-others replace by renaming, as mail stores do.
+Files of up to 64 KiB are read at once.  A larger one that is cut shorter while it is mapped ends
+the process with SIGBUS: open only files that others replace by renaming, as mail stores do.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 from couriermail.rfc822.headers import Headers, find_body
 from couriermail.rfc822.limits import DEFAULT_LIMITS
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Message", "Part"]
 
 _WINDOW = 262_144  # octets copied at a time out of a mapped file
+_SMALL = 65_536  # octets of a file that is read, which is faster than mapping it
 
 
 class Part:
@@ -268,10 +271,10 @@ class Message:
         limits: Limits = DEFAULT_LIMITS,
         strict_mime: bool = True,
     ) -> Message:
-        """Maps a file.
+        """Opens a file; a large one is mapped and not read.
 
         Raises:
-            MessageFileError: it cannot be opened or mapped.
+            MessageFileError: it cannot be opened or mapped, or is no regular file.
         """
         return cls(_map_file(path), limits=limits, strict_mime=strict_mime)
 
@@ -438,13 +441,17 @@ class Message:
 
 
 def _map_file(path: str | os.PathLike[str]) -> bytes | mmap:
-    from mmap import ACCESS_READ, mmap
-
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # without waiting for the writer of a pipe, which is no message anyway
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            if not os.fstat(descriptor).st_size:  # nothing to map
-                return b""
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            if status.st_size <= _SMALL:
+                return os.read(descriptor, _SMALL)
+            from mmap import ACCESS_READ, mmap
+
             return mmap(descriptor, 0, access=ACCESS_READ)
         finally:
             os.close(descriptor)
