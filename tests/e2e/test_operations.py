@@ -389,6 +389,23 @@ def test_a_supervisor_that_was_killed_takes_its_services_along(make_site: MakeSi
     site.first_message("alice")
 
 
+def test_a_delivery_that_waits_for_a_dead_courierlocal_keeps_no_service_alive(
+    make_site: MakeSite,
+) -> None:
+    """A courierd that lingers would hold the scheduler's lock, and all mail with it."""
+    site = make_site()
+    site.start()
+    services = site.pids()
+    os.kill(services["courierlocal"], signal.SIGSTOP)
+    site.send("in between")
+    site.wait(lambda: "started,id=" in site.log_text(), "a delivery that waits for its agent")
+    kill(services["courierlocal"])
+    site.kill_supervisor()
+    assert not any(map(is_alive, services.values()))
+    site.start()
+    assert b"Subject: in between" in site.first_message("alice")
+
+
 def test_a_configuration_that_cannot_be_used_is_named_and_nothing_runs(make_site: MakeSite) -> None:
     site = make_site()
     site.write_config("couriermail.toml", "[queue]\nmin_fre = 1\n")

@@ -283,10 +283,11 @@ class MailSite:
     def crash(self) -> None:
         """SIGKILL to every process at once, as a power failure would, disk caches aside."""
         assert self.process is not None
-        victims = [*self.pids().values(), *self.agents()]
-        for pid in (self.process.pid, *victims):
-            kill(pid)
+        kill(self.process.pid)  # first, so that it starts nothing behind our back
         self.process.wait()
+        victims = [*self.pids().values(), *self.agents()]
+        for pid in victims:
+            kill(pid)
         self.process = None
         for pid in victims:
             wait_for_end(pid)
