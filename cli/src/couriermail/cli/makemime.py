@@ -96,7 +96,7 @@ class _Reader:
         glued = word[2:].lstrip()
         if group.mode == "j":
             group.inputs.append(glued or self._read_input(depth))
-        elif glued or not self._starts_with("-", "(", ")"):
+        elif glued or (self.words and not self._starts_with("-", "(", ")")):
             group.content_type = glued or self._next("a type").lstrip()
         while self._is_option():
             self._read_option(group, depth)
@@ -134,7 +134,7 @@ class _Reader:
         return self._starts_with("-") and self.words[-1] != "-"
 
     def _starts_with(self, *prefixes: str) -> bool:
-        return not self.words or self.words[-1].startswith(prefixes)
+        return bool(self.words) and self.words[-1].startswith(prefixes)
 
     def _next(self, wanted: str) -> str:
         if not self.words:
