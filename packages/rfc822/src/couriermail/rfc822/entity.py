@@ -5,7 +5,7 @@ Source: RFC 2045, RFC 2046, spec rfc822 4.11.
 
 from __future__ import annotations
 
-from couriermail.rfc822.headers import Headers
+from couriermail.rfc822.headers import find_fields
 from couriermail.rfc822.params import ContentType
 from couriermail.rfc822.tokens import tokenize
 
@@ -120,7 +120,9 @@ class Entity:
         if str(found) in _RFC822_TYPES and self.encoding in _ENCODED:
             # RFC 2046 5.2.1 forbids it; the section stays closed (spec rfc822 4.11.7).
             return ContentType("message/octet-stream", found.parameters)
-        if found.type != "multipart" and "boundary" in found.parameters:
+        # looked for in the octets first: most parameters are never read
+        has_boundary = b"boundary" in self.raw_type.lower()
+        if has_boundary and found.type != "multipart" and "boundary" in found.parameters:
             kept = {name: value for name, value in found.parameters.items() if name != "boundary"}
             return ContentType(found.value, kept)
         return found
@@ -141,18 +143,18 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
     if not block.isascii():
         first = len(block) - len(block.lstrip(_ASCII))
         entity.add_defect(defect_kinds().EIGHT_BIT_HEADER, entity.start + first)
-    headers = Headers(block)
+    lower = b"\n" + block.lower()
     parent = entity.parent
-    types = headers.get_fields("content-type")
+    types = find_fields(block, lower, b"content-type")
     is_part = parent is not None and parent.is_multipart
     entity.is_mime = (
         is_part
-        or any(map(_is_version_one, headers.get_fields("mime-version")))
+        or any(map(_is_version_one, find_fields(block, lower, b"mime-version")))
         or (bool(types) and not strict_mime)
     )
     if not entity.is_mime:
         return False
-    encodings = headers.get_fields("content-transfer-encoding")
+    encodings = find_fields(block, lower, b"content-transfer-encoding")
     for fields in (types, encodings):
         if len(fields) > 1:
             place = _place(entity, block, fields[-1])

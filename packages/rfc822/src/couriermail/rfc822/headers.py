@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Field", "HeaderReader", "Headers", "decode_octets", "find_body", "split_fields"]
+__all__ = [
+    "Field",
+    "HeaderReader",
+    "Headers",
+    "decode_octets",
+    "find_body",
+    "find_fields",
+    "split_fields",
+]
 
 _WINDOW = 4096  # bytes looked at per step when searching the end of a header in a large file
 _MAX_BYTES = 1_048_576
@@ -144,11 +152,11 @@ class Headers:
 
     def field(self, name: str) -> Field | None:
         """The first field of a name, or None."""
-        return next(self._find(name), None)
+        return next(iter(self._find(name, most=1)), None)
 
     def get_fields(self, name: str) -> list[Field]:
         """All fields of a name, in order."""
-        return list(self._find(name))
+        return self._find(name)
 
     def get(self, name: str, default: T | None = None) -> str | T | None:
         """Decoded text of the first field of a name, or `default`."""
@@ -194,23 +202,13 @@ class Headers:
     def __repr__(self) -> str:
         return f"<Headers of {len(self.raw)} bytes>"
 
-    def _find(self, name: str) -> Iterator[Field]:
+    def _find(self, name: str, most: int | None = None) -> list[Field]:
         """Searches the block itself, so that a look-up costs no splitting."""
-        raw = self.raw
         if self._lower is None:
-            self._lower = b"\n" + raw.lower()  # positions in it are one higher than in raw
-        lower = self._lower
-        key = name.lower().encode("utf-8", "surrogateescape")
-        line_start = b"\n" + key
-        start = lower.find(line_start)
-        while start >= 0:
-            behind = start + len(line_start)
-            end = _end_of_field(raw, start, len(raw))
-            # Nearly always the colon follows at once; blanks before it are legal only in
-            # obsolete syntax (RFC 5322 4.5), and a line may have no colon at all.
-            if lower[behind : behind + 1] == b":" or _name_of(lower[start + 1 : end + 1]) == key:
-                yield Field(raw[start:end])
-            start = lower.find(line_start, end)
+            self._lower = b"\n" + self.raw.lower()
+        return find_fields(
+            self.raw, self._lower, name.lower().encode("utf-8", "surrogateescape"), most
+        )
 
 
 class HeaderReader:
@@ -347,6 +345,32 @@ def split_fields(block: bytes) -> list[Field]:
     `b"".join(field.raw for field in split_fields(block))` and the empty line are the block.
     """
     return _split(block, find_body(block)[0])
+
+
+def find_fields(block: bytes, lower: bytes, name: bytes, most: int | None = None) -> list[Field]:
+    """The fields of a name.
+
+    Args:
+        block: a header block.
+        lower: the same in lower case with a line feed before it, so that positions in it are
+            one higher.
+        name: in lower case.
+        most: how many are looked for.
+    """
+    line_start = b"\n" + name
+    found: list[Field] = []
+    start = lower.find(line_start)
+    while start >= 0:
+        behind = start + len(line_start)
+        end = _end_of_field(block, start, len(block))
+        # Nearly always the colon follows at once; blanks before it are legal only in obsolete
+        # syntax (RFC 5322 4.5), and a line may have no colon at all.
+        if lower[behind : behind + 1] == b":" or _name_of(lower[start + 1 : end + 1]) == name:
+            found.append(Field(block[start:end]))
+            if len(found) == most:
+                break
+        start = lower.find(line_start, end)
+    return found
 
 
 def unfold(value: bytes) -> bytes:

@@ -82,14 +82,30 @@ class ParameterizedValue:
 
     Attributes:
         value: what stands before the first `;`, unquoted, in lower case.
-        parameters: by name, in the order of their first pieces.
     """
 
-    __slots__ = ("parameters", "value")
+    __slots__ = ("_parameters", "_raw", "value")
 
-    def __init__(self, value: str, parameters: dict[str, Parameter]) -> None:
+    def __init__(
+        self, value: str, parameters: dict[str, Parameter] | None = None, *, raw: bytes = b""
+    ) -> None:
+        """Takes a value.
+
+        Args:
+            value: what stands before the first `;`, in lower case.
+            parameters: by name.
+            raw: the whole field, where the parameters are to be read on first use.
+        """
         self.value: Final = value
-        self.parameters: Final = parameters
+        self._parameters = parameters
+        self._raw = raw
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The parameters by name, in the order of their first pieces."""
+        if self._parameters is None:
+            self._parameters = parse_parameters(self._raw).parameters
+        return self._parameters
 
     def get(self, name: str) -> str | None:
         """The text of a parameter, or None."""
@@ -104,25 +120,34 @@ class ContentType(ParameterizedValue):
     """A media type (RFC 2045 5.1).
 
     What is no media type at all has the type text/plain (RFC 2045 5.2); `value` keeps it.
+
+    Attributes:
+        type: the part before the slash, such as `text`.
+        subtype: the part behind the slash, such as `plain`.
     """
 
-    __slots__ = ()
+    __slots__ = ("subtype", "type")
+
+    def __init__(
+        self, value: str, parameters: dict[str, Parameter] | None = None, *, raw: bytes = b""
+    ) -> None:
+        """Takes a value, as `ParameterizedValue` does."""
+        super().__init__(value, parameters, raw=raw)
+        main, _, sub = value.partition("/")
+        main = main.strip()
+        sub = (sub.split(None, 1) or [""])[0]  # `text/plain charset=x`
+        has_both = bool(main and sub)
+        self.type: Final = main if has_both else "text"
+        self.subtype: Final = sub if has_both else "plain"
 
     @classmethod
     def parse(cls, value: bytes, default: str = "text/plain") -> ContentType:
         """Reads the value of a Content-Type field; `default` stands for an empty one."""
+        first = value.partition(b";")[0].strip(_BLANKS)
+        if _is_made_without(_NOT_IN_VALUE, first):  # nothing quoted, no comment
+            return cls(first.decode("latin-1").lower(), raw=value)
         parsed = parse_parameters(value)
         return cls(parsed.value or default, parsed.parameters)
-
-    @property
-    def type(self) -> str:
-        """The part before the slash, such as `text`."""
-        return self._halves()[0]
-
-    @property
-    def subtype(self) -> str:
-        """The part behind the slash, such as `plain`."""
-        return self._halves()[1]
 
     @property
     def charset(self) -> str:
@@ -136,12 +161,7 @@ class ContentType(ParameterizedValue):
         return b"" if found is None else found.octets.rstrip(b" \t\r\n")
 
     def __str__(self) -> str:
-        return "/".join(self._halves())
-
-    def _halves(self) -> tuple[str, str]:
-        main, _, sub = self.value.partition("/")
-        main, sub = main.strip(), (sub.split() or [""])[0]  # `text/plain charset=x`
-        return (main, sub) if main and sub else ("text", "plain")
+        return f"{self.type}/{self.subtype}"
 
 
 def parse_parameters(value: str | bytes, *, extended: bool = True) -> ParameterizedValue:

@@ -185,18 +185,17 @@ class PushParser:
         Returns:
             The delimiter, and whether the search stopped because more input is needed.
         """
+        if not self._open:
+            return None, False
         data = self._data
         position = self._position
-        while self._open:
+        most = max([len(multipart.boundary) for multipart in self._open]) + 2
+        while True:
             position = data.find(_DASHES, position, min(stop + 2, len(data)))
             if position < 0:
                 break
-            line = data[position + 3 : position + 5 + self._longest_boundary()]
-            if (
-                len(line) < self._longest_boundary() + 2
-                and b"\n" not in line
-                and not self._is_final
-            ):
+            line = data[position + 3 : position + 3 + most]
+            if len(line) < most and b"\n" not in line and not self._is_final:
                 self._position = position
                 return None, True
             delimiter = self._match(bytes(line).lower(), position)
@@ -204,9 +203,6 @@ class PushParser:
                 return delimiter, False
             position += 3
         return None, False
-
-    def _longest_boundary(self) -> int:
-        return max(len(multipart.boundary) for multipart in self._open)
 
     def _match(self, line: bytes, line_feed: int) -> _Delimiter | None:
         """Compares a line behind its dashes: the longest boundary wins, then the innermost.
