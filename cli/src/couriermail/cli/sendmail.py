@@ -15,6 +15,7 @@ from couriermail.cli.layout import config_directory, state_directory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import NoReturn
 
     from couriermail.mta.submitclient import Answer
 
@@ -142,7 +143,17 @@ def main() -> None:
         mailq()
     if "smtp" in request.flags:
         sys.exit(serve_smtp(request))
-    sys.exit(send(request))
+    leave(send(request))
+
+
+def leave(code: int) -> NoReturn:
+    """End at once: taking the interpreter down in order costs a fifth of the whole run."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or os.EX_IOERR  # the answer could not be shown
+    os._exit(code)
 
 
 def send(request: Request) -> int:

@@ -10,12 +10,32 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
-import sys
 import time
 
 __all__ = ["configure_logging"]
 
 DEV_LOG = "/dev/log"
+
+
+class _LineHandler(logging.Handler):
+    """Writes each line with one system call; whole lines of several processes do not mix."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record) + "\n"
+            os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
+        except OSError:
+            self.handleError(record)  # a full disk must not stop the mail
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor > 2:
+            os.close(descriptor)
+        super().close()
 
 
 class _LineFormatter(logging.Formatter):
@@ -47,6 +67,8 @@ def configure_logging(destination: str, program: str, *, level: int = logging.IN
         level: the least level that is written.
     """
     handler = _handler(destination, program)
+    # What no line shows need not be found out for each (logging's documentation, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in ("couriermail", "asyncio"):  # asyncio reports what a callback of ours raised
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:
@@ -65,8 +87,9 @@ def _handler(destination: str, program: str) -> logging.Handler:
         handler.setFormatter(logging.Formatter(f"{program}[{os.getpid()}]: %(message)s"))
         return handler
     if destination in ("-", "syslog"):
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _LineHandler(2)
     else:
-        handler = logging.FileHandler(destination, encoding="utf-8", errors="backslashreplace")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        handler = _LineHandler(os.open(destination, flags, 0o640))
     handler.setFormatter(_LineFormatter(os.uname().nodename.partition(".")[0], program))
     return handler

@@ -201,6 +201,7 @@ class Courierd:
     def run(self, line: LifeLine) -> None:
         """Take submissions and deliver until the life line ends."""
         config = self.environment.enter("courierd", as_mail_user=True)
+        os.nice(config.settings.mta.delivery_nice)
         log_oddities(config)
         with open_queue(config) as queue:
             for finding in queue.become_scheduler():
@@ -252,6 +253,7 @@ class Courierlocal:
     def run(self, line: LifeLine) -> None:
         """Fork agents until the life line ends."""
         config = self.environment.enter("courierlocal", as_mail_user=False)
+        os.nice(config.settings.mta.delivery_nice)
         line.say_ready()
         serve_agents(self.listener, agent_settings(config), stop=line.stop)
 

@@ -70,6 +70,8 @@ class MtaSettings:
         local_extensions: False delivers exact local parts only, never `user-ext`.
         shell: program that runs the commands of dot files.
         mbox_lock: `fcntl`, `lockf` or `flock`.
+        delivery_nice: how much courierd and the delivery agents yield to accepting mail
+            (nice(2), 0-19): a peer waits for us, a queued message does not.
         log_json: log structured lines beside the plain ones.
     """
 
@@ -84,6 +86,9 @@ class MtaSettings:
     shell: str = "/bin/sh"
     mbox_lock: str = attrs.field(
         default="fcntl", validator=attrs.validators.in_(("fcntl", "lockf", "flock"))
+    )
+    delivery_nice: int = attrs.field(
+        default=5, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(19))
     )
     log_json: bool = False
 

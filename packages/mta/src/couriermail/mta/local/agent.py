@@ -95,6 +95,7 @@ class _Agent:
     _records: list[Record] = attrs.field(factory=list, init=False)
     _descriptors: list[int] = attrs.field(factory=list, init=False)
     _recipes: RecipeCache = attrs.field(factory=RecipeCache, init=False)
+    _results: bytearray = attrs.field(factory=bytearray, init=False)
     _is_idle: bool = attrs.field(default=False, init=False)
     _is_ending: bool = attrs.field(default=False, init=False)
 
@@ -125,7 +126,8 @@ class _Agent:
                 deliver_batch(
                     jobs,
                     self.settings,
-                    self._send_result,
+                    self._keep_result,
+                    flush=self._send_results,
                     lifeline=self.connection.fileno(),
                     recipes=self._recipes,
                 )
@@ -201,8 +203,14 @@ class _Agent:
             raise AgentProtocolError("too many descriptors")
         return data
 
-    def _send_result(self, result: LocalResult) -> None:
-        self.connection.sendall(encode_result(result))
+    def _keep_result(self, result: LocalResult) -> None:
+        self._results += encode_result(result)
+
+    def _send_results(self) -> None:
+        """Send what was kept: one wake-up of the scheduler for many results."""
+        results, self._results = self._results, bytearray()
+        if results:
+            self.connection.sendall(results)
 
 
 def _close_bodies(jobs: list[LocalJob]) -> None:

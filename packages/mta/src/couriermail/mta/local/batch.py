@@ -38,6 +38,7 @@ def deliver_batch(
     settings: AgentSettings,
     report: Callable[[LocalResult], None],
     *,
+    flush: Callable[[], None] = lambda: None,
     lifeline: int | None = None,
     recipes: RecipeCache | None = None,
     now: Callable[[], float] = time.time,
@@ -48,15 +49,17 @@ def deliver_batch(
         jobs: the deliveries.
         settings: how.
         report: gets each result once, when the mail it speaks of is durable.
+        flush: called when no further result will come soon: before each slow step and at the
+            end.  So `report` may collect.
         lifeline: a descriptor that becomes readable when nobody waits for results any more:
             a running command is ended, and what was not begun is deferred.
         recipes: compiled recipes, kept from batch to batch.
         now: the clock for `From ` lines.
 
     Raises:
-        Exception: only what `report` raises.
+        Exception: only what `report` and `flush` raise.
     """
-    batch = _Batch(report, lifeline)
+    batch = _Batch(report, flush, lifeline)
     known = RecipeCache() if recipes is None else recipes
     batch.run([Delivery(job, settings, now(), lifeline, known) for job in jobs])
 
@@ -70,6 +73,7 @@ class _Running:
 @attrs.define
 class _Batch:
     report: Callable[[LocalResult], None]
+    flush: Callable[[], None]
     lifeline: int | None
     _stores: list[tuple[_Running, MailboxDelivery]] = attrs.field(factory=list, init=False)
     _slow: collections.deque[_Running] = attrs.field(factory=collections.deque, init=False)
@@ -83,7 +87,9 @@ class _Batch:
             elif self._stores:
                 self._store_all()
             else:
+                self.flush()
                 self._advance(self._slow.popleft(), None)
+        self.flush()
 
     def _advance(self, running: _Running, answer: StoreFailure | None) -> None:
         try:
