@@ -115,7 +115,7 @@ def main() -> int:
                 "makemime -c base64, 20 MB, and Debian's",
                 ours("makemime", "-c", "a/b", "-e", "base64", "-"),
                 theirs("makemime", "-c", "a/b", "-e", "base64", "-"),
-                1.0,
+                3.0,
             ),
             Budget(
                 "reformime -s 1.2 -e, 20 MB, and Debian's",

@@ -74,19 +74,21 @@ class SectionWriter:
         Raises:
             EncodingError: the name cannot be written in its charset.
         """
-        kind = detect_encoding(_windows(content, 0, len(content)))
-        charset = self.charset.translate({ord('"'): None, ord("\\"): None})
-        if content_type == _AUTO:
-            content_type = "application/octet-stream" if kind.is_binary else "text/plain"
-            charset = "" if kind.is_binary else charset
+        encoding, charset = self.encoding, self.charset.translate({ord('"'): None, ord("\\"): None})
+        if not encoding or content_type == _AUTO:
+            kind = detect_encoding(_windows(content, 0, len(content)))
+            encoding = encoding or kind.encoding
+            if content_type == _AUTO:
+                content_type = "application/octet-stream" if kind.is_binary else "text/plain"
+                charset = "" if kind.is_binary else charset
         parts = [f'; charset="{charset}"'] if charset else []
         if self.name:
             from couriermail.rfc822.params import format_parameter
 
             pieces = format_parameter("name", self.name, self.name_charset)
             parts += [f";\n  {piece}" for piece in pieces]
-        yield self._header(content_type + "".join(parts), self.encoding or kind.encoding)
-        yield from encode_pieces(content, self.encoding or kind.encoding)
+        yield self._header(content_type + "".join(parts), encoding)
+        yield from encode_pieces(content, encoding)
 
     def multipart(self, first: Source, content_type: str = "multipart/mixed") -> Iterator[bytes]:
         """A multipart with one section in it.

@@ -7,6 +7,7 @@ and 4.16.
 from __future__ import annotations
 
 from binascii import Error, a2b_base64, b2a_base64
+from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["decode_base64", "decode_quoted_printable", "encode_base64", "encode_quoted_printable"]
 
 _LINE_OCTETS = 57  # RFC 2045 6.8: 76 characters
+_BLOCK_LINES = 256
+_BLOCK_OCTETS = _LINE_OCTETS * _BLOCK_LINES
+_cut_block = Struct("76s" * _BLOCK_LINES).unpack
 _SOFT_COLUMN = 73  # a character that would start behind this many octets goes on a new line
 _WINDOW = 65_536  # octets decoded at a time
 _to_escape: re.Pattern[bytes] | None = None
@@ -53,10 +57,17 @@ def decode_quoted_printable(data: bytes) -> bytes:
 
 def encode_base64(data: bytes) -> bytes:
     """Encodes in lines of 76 characters, each ended by LF; nothing for no data."""
-    return b"".join(
-        b2a_base64(data[start : start + _LINE_OCTETS])
-        for start in range(0, len(data), _LINE_OCTETS)
-    )
+    whole = len(data) - len(data) % _BLOCK_OCTETS
+    pieces: list[bytes] = []
+    for start in range(0, whole, _BLOCK_OCTETS):
+        # Cutting many lines by one call of `struct` is twice as fast as line by line.
+        encoded = b2a_base64(data[start : start + _BLOCK_OCTETS], newline=False)
+        pieces += _cut_block(encoded)
+    pieces += [
+        b2a_base64(data[start : start + _LINE_OCTETS], newline=False)
+        for start in range(whole, len(data), _LINE_OCTETS)
+    ]
+    return b"\n".join([*pieces, b""]) if pieces else b""
 
 
 def encode_quoted_printable(data: bytes) -> bytes:
