@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from couriermail.rfc822.address_encoding import (
         encode_addresses,
     )
+    from couriermail.rfc822.autoconvert import Autoconvert
     from couriermail.rfc822.autoreply import (
         autoreply_obstacle,
     )
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         MissingFieldError,
         Rfc822Error,
     )
+    from couriermail.rfc822.extraction import safe_file_name
     from couriermail.rfc822.feedback import (
         FeedbackReport,
         read_feedback_report,
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from couriermail.rfc822.forward import (
         Forward,
     )
+    from couriermail.rfc822.header_edits import HeaderEdits
     from couriermail.rfc822.header_text import (
         decode_addresses,
         decode_header,
@@ -135,10 +138,12 @@ if TYPE_CHECKING:
     from couriermail.rfc822.limits import (
         Limits,
     )
+    from couriermail.rfc822.line_counts import LineCounts
     from couriermail.rfc822.line_ends import (
         CrlfIndex,
         read_crlf,
     )
+    from couriermail.rfc822.line_filter import LineFilter
     from couriermail.rfc822.message import (
         Message,
         Part,
@@ -168,6 +173,8 @@ if TYPE_CHECKING:
     from couriermail.rfc822.salutation import (
         format_salutation,
     )
+    from couriermail.rfc822.sections import SectionWriter
+    from couriermail.rfc822.seen_ids import SeenIds
     from couriermail.rfc822.structure import (
         PushParser,
         parse_structure,
@@ -222,6 +229,7 @@ else:
                 "wrap_addresses",
             ),
             "address_encoding": ("encode_addresses",),
+            "autoconvert": ("Autoconvert",),
             "autoreply": ("autoreply_obstacle",),
             "body": ("BodyReader",),
             "cells": (
@@ -282,6 +290,7 @@ else:
                 "MissingFieldError",
                 "Rfc822Error",
             ),
+            "extraction": ("safe_file_name",),
             "feedback": (
                 "FeedbackReport",
                 "read_feedback_report",
@@ -304,6 +313,7 @@ else:
                 "fold_text",
             ),
             "forward": ("Forward",),
+            "header_edits": ("HeaderEdits",),
             "header_text": (
                 "decode_addresses",
                 "decode_header",
@@ -325,10 +335,12 @@ else:
                 "find_imap_section",
             ),
             "limits": ("Limits",),
+            "line_counts": ("LineCounts",),
             "line_ends": (
                 "CrlfIndex",
                 "read_crlf",
             ),
+            "line_filter": ("LineFilter",),
             "message": (
                 "Message",
                 "Part",
@@ -352,6 +364,8 @@ else:
                 "choose_boundary",
             ),
             "salutation": ("format_salutation",),
+            "sections": ("SectionWriter",),
+            "seen_ids": ("SeenIds",),
             "structure": (
                 "PushParser",
                 "parse_structure",
@@ -390,6 +404,7 @@ else:
 __all__ = [
     "Address",
     "Attachment",
+    "Autoconvert",
     "Base64Decoder",
     "BaseSubject",
     "BodyKind",
@@ -410,12 +425,15 @@ __all__ = [
     "FlowedLine",
     "Forward",
     "Group",
+    "HeaderEdits",
     "HeaderLimitError",
     "HeaderReader",
     "Headers",
     "ImapSection",
     "Limits",
     "LimitsError",
+    "LineCounts",
+    "LineFilter",
     "Message",
     "MessageEditor",
     "MessageFileError",
@@ -431,6 +449,8 @@ __all__ = [
     "Report",
     "Rfc822Error",
     "Run",
+    "SectionWriter",
+    "SeenIds",
     "Thread",
     "ThreadMessage",
     "address_to_ascii",
@@ -494,6 +514,7 @@ __all__ = [
     "rewrap",
     "rewrite_address_field",
     "rewrite_addresses",
+    "safe_file_name",
     "strip_subject",
     "thread_by_references",
     "thread_by_subject",
