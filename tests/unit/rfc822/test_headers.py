@@ -155,3 +155,8 @@ def test_a_reader_counts_fields() -> None:
     with pytest.raises(HeaderLimitError, match="more than 2"):
         HeaderReader(max_fields=2).feed(b"A: 1\nB: 2\nC: 3\n\n")
     assert HeaderReader(max_fields=2).feed(b"A: 1\nB: 2\n\n")
+
+
+def test_only_the_mime_fields_can_be_kept() -> None:
+    headers = Headers(b"A: b\r\nMIME-Version: 1.0\r\nContent-X: y\r\n\tz\r\nTo: c\r\n\r\nbody")
+    assert headers.mime_only() == b"MIME-Version: 1.0\r\nContent-X: y\r\n\tz\r\n\r\n"

@@ -81,6 +81,11 @@ def test_a_search_finds_decoded_text(needle: str, where: str, is_found: bool) ->
     assert contains_text(Message(DATA), needle, where=where) is is_found
 
 
+def test_a_search_knows_both_sigmas() -> None:
+    assert contains_text(Message("A: b\n\nΟΔΥΣΣΕΑΣ\n".encode()), "οδυσ")
+    assert contains_text(Message("A: b\n\nοδος\n".encode()), "ΟΔΟΣ")
+
+
 def test_a_search_finds_what_lies_across_windows() -> None:
     for before in (65_530, 65_533, 65_536):
         message = Message(b"A: b\n\n" + b"x" * before + b"needle" + b"y" * 99)

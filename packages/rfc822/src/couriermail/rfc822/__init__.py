@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from couriermail.rfc822.address_encoding import (
         encode_addresses,
     )
-    from couriermail.rfc822.autoconvert import Autoconvert
+    from couriermail.rfc822.autoconvert import (
+        Autoconvert,
+    )
     from couriermail.rfc822.autoreply import (
         autoreply_obstacle,
     )
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from couriermail.rfc822.composing import (
         Attachment,
         compose,
+    )
+    from couriermail.rfc822.content_location import (
+        append_url,
     )
     from couriermail.rfc822.dates import (
         format_date,
@@ -89,7 +94,9 @@ if TYPE_CHECKING:
         MissingFieldError,
         Rfc822Error,
     )
-    from couriermail.rfc822.extraction import safe_file_name
+    from couriermail.rfc822.extraction import (
+        safe_file_name,
+    )
     from couriermail.rfc822.feedback import (
         FeedbackReport,
         read_feedback_report,
@@ -114,7 +121,9 @@ if TYPE_CHECKING:
     from couriermail.rfc822.forward import (
         Forward,
     )
-    from couriermail.rfc822.header_edits import HeaderEdits
+    from couriermail.rfc822.header_edits import (
+        HeaderEdits,
+    )
     from couriermail.rfc822.header_text import (
         decode_addresses,
         decode_header,
@@ -138,12 +147,16 @@ if TYPE_CHECKING:
     from couriermail.rfc822.limits import (
         Limits,
     )
-    from couriermail.rfc822.line_counts import LineCounts
+    from couriermail.rfc822.line_counts import (
+        LineCounts,
+    )
     from couriermail.rfc822.line_ends import (
         CrlfIndex,
         read_crlf,
     )
-    from couriermail.rfc822.line_filter import LineFilter
+    from couriermail.rfc822.line_filter import (
+        LineFilter,
+    )
     from couriermail.rfc822.message import (
         Message,
         Part,
@@ -173,8 +186,12 @@ if TYPE_CHECKING:
     from couriermail.rfc822.salutation import (
         format_salutation,
     )
-    from couriermail.rfc822.sections import SectionWriter
-    from couriermail.rfc822.seen_ids import SeenIds
+    from couriermail.rfc822.sections import (
+        SectionWriter,
+    )
+    from couriermail.rfc822.seen_ids import (
+        SeenIds,
+    )
     from couriermail.rfc822.structure import (
         PushParser,
         parse_structure,
@@ -244,6 +261,7 @@ else:
                 "Attachment",
                 "compose",
             ),
+            "content_location": ("append_url",),
             "dates": (
                 "format_date",
                 "local_offset",
@@ -455,6 +473,7 @@ __all__ = [
     "ThreadMessage",
     "address_to_ascii",
     "address_to_unicode",
+    "append_url",
     "autoreply_obstacle",
     "base_subject",
     "choose_boundary",

@@ -43,6 +43,7 @@ class Entity:
         body: offset of its body.
         end: offset behind its body.
         depth: 1 for the message, one more for each level.
+        number: its place among the children of its parent, from 1.
         is_mime: whether its MIME fields count (spec rfc822 4.11.4).
         encoding: `7bit`, `8bit`, `quoted-printable`, `base64` or `unknown`.
         defects: what is wrong with the structure here, not below.
@@ -50,7 +51,7 @@ class Entity:
 
     __slots__ = (
         "_content_type", "body", "children", "defects", "depth", "encoding", "end", "is_mime",
-        "parent", "raw_type", "start",
+        "number", "parent", "raw_type", "start",
     )  # fmt: skip
 
     def __init__(self, parent: Entity | None, start: int) -> None:
@@ -58,6 +59,7 @@ class Entity:
         self.children: list[Entity] = []
         self.start = self.body = self.end = start
         self.depth: int = 1 if parent is None else parent.depth + 1
+        self.number: int = 1 if parent is None else len(parent.children) + 1
         self.is_mime = False
         self.encoding = "7bit"
         self.defects: list[Defect] = []
@@ -87,8 +89,7 @@ class Entity:
         numbers: list[str] = []
         entity: Entity = self
         while entity.parent is not None:
-            siblings = entity.parent.children
-            numbers.append(str(siblings.index(entity) + 1))
+            numbers.append(str(entity.number))
             entity = entity.parent
         return ".".join(["1", *reversed(numbers)])
 

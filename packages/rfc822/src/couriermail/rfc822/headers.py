@@ -176,6 +176,15 @@ class Headers:
         key = name.lower().encode()
         return [index for index, field in enumerate(self.fields) if field.key == key]
 
+    def mime_only(self) -> bytes:
+        """The block with nothing but Mime-Version and Content-* (spec rfc822 4.10.7)."""
+        fields = [
+            field.raw
+            for field in self
+            if field.key == b"mime-version" or field.key.startswith(b"content-")
+        ]
+        return b"".join(fields) + self.separator
+
     def __getitem__(self, name: str) -> str:
         """Decoded text of the first field of a name.
 

@@ -58,13 +58,11 @@ class ImapSection:
         if self.is_range:
             return data[self.start : self.end]
         headers = Headers(data[self.start : self.end])
-        chosen = [field.raw for field in headers if self._is_wanted(field.key)]
-        return b"".join(chosen) + headers.separator
-
-    def _is_wanted(self, name: bytes) -> bool:
         if self.text == "MIME":
-            return name == b"mime-version" or name.startswith(b"content-")
-        return (name in self.names) is (self.text == _FIELDS)
+            return headers.mime_only()
+        is_listed = self.text == _FIELDS
+        chosen = [field.raw for field in headers if (field.key in self.names) is is_listed]
+        return b"".join(chosen) + headers.separator
 
     def __repr__(self) -> str:
         return f"<ImapSection {self.part.section} {self.text or 'body'} {self.start}:{self.end}>"

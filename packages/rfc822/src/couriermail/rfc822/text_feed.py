@@ -128,19 +128,24 @@ def contains_text(message: Message, needle: str, *, where: str = "text") -> bool
         where: `text` for headers and bodies, `body` for bodies, `header` for the headers of all
             parts.
     """
-    wanted = needle.lower()
+    wanted = _fold_case(needle)
     if not wanted:
         return True
     held = ""
     for item in iter_feed(message, bodies="none" if where == "header" else "text"):
         if item.kind == "field":
-            if where != "body" and wanted in f"{item.name}: {item.text} ".lower():
+            if where != "body" and wanted in _fold_case(f"{item.name}: {item.text} "):
                 return True
         elif item.kind == "text":
-            text = held + item.text.lower()
+            text = held + _fold_case(item.text)
             if wanted in text:
                 return True
             held = text[len(text) - len(wanted) + 1 :] if len(wanted) > 1 else ""
         else:
             held = ""
     return False
+
+
+def _fold_case(text: str) -> str:
+    """Lower case letter by letter: `lower` alone writes a sigma by what follows it."""
+    return text.lower().replace("\u03c2", "\u03c3")

@@ -273,11 +273,15 @@ def _first(thread: Thread) -> ThreadMessage | None:
 
 def _merge_subjects(roots: list[Thread]) -> list[Thread]:
     """Step 5: threads of one base subject become one."""
-    table = _choose_by_subject(roots)
+    # Before anything is merged, since that changes which message of a thread is the first.
+    subjects = [first.subject if (first := _first(root)) else "" for root in roots]
+    table: dict[str, Thread] = {}
+    for root, subject in zip(roots, subjects, strict=True):
+        if subject and (subject not in table or _is_better(root, table[subject])):
+            table[subject] = root
     merged: list[Thread] = []
-    for root in roots:
-        first = _first(root)
-        chosen = table.get(first.subject) if first and first.subject else None
+    for root, subject in zip(roots, subjects, strict=True):
+        chosen = table.get(subject)
         if chosen is None or chosen is root:
             merged.append(root)
         elif root.message is None and chosen.message is None:
@@ -289,18 +293,6 @@ def _merge_subjects(roots: list[Thread]) -> list[Thread]:
             chosen.children = [Thread(chosen.message, chosen.children), root]
             chosen.message = None
     return merged
-
-
-def _choose_by_subject(roots: list[Thread]) -> dict[str, Thread]:
-    table: dict[str, Thread] = {}
-    for root in roots:
-        first = _first(root)
-        if first is None or not first.subject:
-            continue
-        known = table.get(first.subject)
-        if known is None or _is_better(root, known):
-            table[first.subject] = root
-    return table
 
 
 def _is_better(root: Thread, known: Thread) -> bool:
