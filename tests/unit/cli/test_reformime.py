@@ -255,6 +255,20 @@ def test_a_digest_says_which_messages_need_utf8(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words", [["-i"], ["-e"], ["-r"], ["-d"], ["-o", "é"], ["-h", "é"]], ids=str
+)
+def test_a_charset_of_the_environment_that_does_not_exist_is_utf8(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = reformime(*words, data=MESSAGE)
+    monkeypatch.setenv("MM_CHARSET", "bogus")
+    done = reformime(*words, data=MESSAGE)
+    assert (done.code, done.err) == (expected.code, b"")
+    assert b"charset=bogus" not in done.out
+    assert done.out.count(b"\n") == expected.out.count(b"\n")
+
+
 def test_rewriting_can_be_repeated_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert reformime("-r8").out == reformime("-r8").out

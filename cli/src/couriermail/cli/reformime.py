@@ -176,7 +176,7 @@ def _show_parts(request: Request, message: Message) -> int:
         blocks = ["\n".join(_describe(part, number, charset, lines)) for number, part in parts]
         # Courier: the last block of chosen sections has no empty line behind it; here all have.
         text = "".join(f"{block}\n\n" for block in blocks)
-        write_out(text.encode(charset, "replace") if not text.isascii() else text.encode())
+        write_out(text.encode() if text.isascii() else _encode(text, charset))
     if not request.is_extraction:
         return 0
     from couriermail.cli.reformime_extract import extract_parts
@@ -192,7 +192,7 @@ def _run_message_mode(request: Request, message: Message) -> int:
     from couriermail.cli import reformime_message as modes
 
     if request.rewrite is not None:
-        return modes.rewrite(message, request.rewrite, request.charset or default_charset())
+        return modes.rewrite(message, request.rewrite, request.charset)
     if flags & {"report", "report_original"}:
         return modes.show_report(message, prefers_original="report_original" in flags)
     if "validate" in flags:
@@ -284,6 +284,12 @@ def _describe_fields(part: Part) -> Iterator[str]:
     if content_id:
         yield f"content-id: <{content_id}>"
     yield from _named("content-description", part.headers.get("content-description"))
+
+
+def _encode(text: str, charset: str) -> bytes:
+    from couriermail.cli.reformime_text import encode_text
+
+    return encode_text(text, charset)
 
 
 def _named(name: str, value: str | None) -> Iterator[str]:

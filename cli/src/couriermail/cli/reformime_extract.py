@@ -6,6 +6,7 @@ import os
 import sys
 
 from couriermail.cli.message_io import CommandError, default_charset, fail_line, write_out
+from couriermail.cli.reformime_text import usable_charset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,14 +117,6 @@ class _Extractor:
             raise CommandError(
                 f"{command[0]} exited with status {status}.", (_PROGRAM_FAILED + status) & 0xFF
             )
-
-
-def usable_charset(charset: str) -> str:
-    """The name of the codec for a charset; UTF-8 for one that the interpreter does not know."""
-    from couriermail.rfc822.charset import find_codec
-
-    codec = find_codec(charset)
-    return "utf-8" if codec is None else codec.name
 
 
 def _decoded(part: Part) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from couriermail.cli.message_io import default_charset, write_out
+from couriermail.cli.reformime_text import encode_text
 from couriermail.rfc822.defects import FATAL, Defect, DefectKind
 
 TYPE_CHECKING = False
@@ -50,15 +51,15 @@ def _is_fatal(part: Part, defect: Defect) -> bool:
     return bool(defect.kind & FATAL)
 
 
-def rewrite(message: Message, mode: str, charset: str) -> int:
-    """`-r`: writes the message in another form."""
+def rewrite(message: Message, mode: str, charset: str | None) -> int:
+    """`-r`: writes the message in another form; `charset` is that of `-c`."""
     from couriermail.rfc822.autoconvert import Autoconvert
     from couriermail.rfc822.message import Message
 
     conversion = Autoconvert(
         Message(message.data, strict_mime=False),
         mode,
-        charset=charset,
+        charset=charset or _charset_for_fields(),
         agent=AGENT,
         add_version=True,
         stable="SOURCE_DATE_EPOCH" in os.environ,
@@ -66,6 +67,14 @@ def rewrite(message: Message, mode: str, charset: str) -> int:
     for piece in conversion.pieces():
         write_out(piece)
     return 0
+
+
+def _charset_for_fields() -> str:
+    """The charset of the environment, if there is one of that name."""
+    from couriermail.rfc822.charset import find_codec
+
+    charset = default_charset()
+    return "UTF-8" if find_codec(charset) is None else charset
 
 
 def show_report(message: Message, *, prefers_original: bool) -> int:
@@ -82,7 +91,7 @@ def show_report(message: Message, *, prefers_original: bool) -> int:
             address = recipient.original_address or address
         if recipient.action and address:
             lines.append(f"{recipient.action} {address}\n")
-    write_out("".join(lines).encode(default_charset(), "replace"))
+    write_out(encode_text("".join(lines), default_charset()))
     return 0
 
 

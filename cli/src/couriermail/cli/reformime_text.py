@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.cli.reformime import Request
 
-__all__ = ["convert_text"]
+__all__ = ["convert_text", "encode_text", "usable_charset"]
 
 _EACH_ON_ITS_LINE = 1  # characters per line: less than any address has
 
@@ -61,18 +61,30 @@ def _encode_addresses(argument: str, charset: str) -> str:
     return "\n  ".join(wrap_addresses(encode_addresses(elements, charset), _EACH_ON_ITS_LINE))
 
 
-def _print(text: str, charset: str) -> None:
+def encode_text(text: str, charset: str) -> bytes:
+    """Text in a charset; what that does not have is shown as `<HH>` (spec rfc822 4.5.6)."""
+    codec = usable_charset(charset)
+    if codec == "utf-8":
+        return text.encode("utf-8", "surrogateescape")
+    try:
+        return text.encode(codec)
+    except UnicodeError:
+        return b"".join(_encode_character(char, codec) for char in text)
+
+
+def usable_charset(charset: str) -> str:
+    """The codec for a charset; UTF-8 when the environment names one that does not exist."""
     from couriermail.rfc822.charset import find_codec
 
     codec = find_codec(charset)
-    octets = text.encode("utf-8", "surrogateescape")
-    if codec is not None and codec.name != "utf-8":
-        octets = b"".join(_encode_character(char, codec.name) for char in text)
-    write_out(octets + b"\n")
+    return "utf-8" if codec is None else codec.name
+
+
+def _print(text: str, charset: str) -> None:
+    write_out(encode_text(text, charset) + b"\n")
 
 
 def _encode_character(char: str, codec: str) -> bytes:
-    """A character the charset does not have is shown as its UTF-8 octets (spec rfc822 4.5.6)."""
     try:
         return char.encode(codec)
     except UnicodeError:
