@@ -101,6 +101,36 @@ def test_a_removed_part_takes_nothing_else_along(data: bytes, index: int) -> Non
     assert [p.body() for p in around.children] == kept
 
 
+@given(MESSAGES, st.lists(st.tuples(st.integers(0, 9), st.sampled_from("rcf")), max_size=6))
+def test_changes_of_many_parts_do_not_disturb_each_other(
+    data: bytes, changes: list[tuple[int, str]]
+) -> None:
+    """Each leaf that is left has its own octets, or the new ones it was given."""
+    message = Message(data)
+    parts = list(message.walk())
+    editor = message.edit()
+    removed: set[str] = set()
+    filled: set[str] = set()
+    for index, change in changes:
+        part = parts[index % len(parts)]
+        if change == "f":
+            editor.set_field("X-New", "y", part)
+        elif change == "c" and not part.children and not part.is_multipart:
+            editor.set_body(part, b"new")
+            filled.add(part.section)
+        elif part.parent is not None and part.parent.is_multipart:
+            editor.remove_part(part)
+            removed.add(part.section)
+    kept = [
+        b"new" if part.section in filled else part.body()
+        for part in parts
+        if not part.children and not part.is_multipart
+        if not any(f"{part.section}.".startswith(f"{gone}.") for gone in removed)
+    ]
+    again = Message(bytes(editor)).walk()
+    assert [p.body() for p in again if not p.children and not p.is_multipart] == kept
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 

@@ -208,18 +208,17 @@ class MessageEditor:
 
     def _replacements(self) -> Iterator[tuple[int, int, bytes]]:
         """Ranges of the original and what stands there now, in order; none overlap."""
-        behind = 0
-        for entity in self._root.walk():
-            if entity.start < behind:  # inside a part that is gone
-                continue
-            if entity in self._removed:
-                start, behind = self._span_with_delimiter(entity)
-                yield start, behind, b""
+        pending = [self._root]
+        while pending:
+            entity = pending.pop()
+            if entity in self._removed:  # and all that is inside it
+                yield (*self._span_with_delimiter(entity), b"")
                 continue
             if entity in self._fields:
                 yield self._header_change(entity)
             if entity in self._bodies:
                 yield entity.body, entity.end, self._whole_body(entity)
+            pending.extend(reversed(entity.children))
 
     def _header_change(self, entity: Entity) -> tuple[int, int, bytes]:
         original = self._part(entity).headers
