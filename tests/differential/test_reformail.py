@@ -98,7 +98,7 @@ def test_edits_give_the_same(words: list[str]) -> None:
         assert bool(ours.err) is bool(theirs.err)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", PATHS[::3], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_messages_of_the_corpus_come_out_the_same(path: Path) -> None:
     data = path.read_bytes()
     for words in (

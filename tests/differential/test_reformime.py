@@ -231,7 +231,7 @@ def shape(data: bytes) -> list[tuple[object, ...]]:
 
 
 REWRITING = [("-r", path) for path in PATHS] + [
-    (mode, path) for mode in ("-r7", "-r8") for path in PATHS[::2]
+    (mode, path) for mode in ("-r7", "-r8") for path in PATHS[::4]
 ]
 
 
