@@ -266,7 +266,8 @@ def _read_simple(octets: bytes) -> ParameterizedValue | None:
 
 def _is_made_without(octets: bytes, word: bytes) -> bool:
     """True for a word that has at least one octet, and none of those."""
-    return bool(word) and len(word.translate(None, octets)) == len(word)
+    # letters and digits are in none of the sets, and most words are made of nothing else
+    return word.isalnum() or (bool(word) and len(word.translate(None, octets)) == len(word))
 
 
 def _split_segments(tokens: list[Token]) -> list[list[Token]]:
