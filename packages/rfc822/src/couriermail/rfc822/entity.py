@@ -112,13 +112,10 @@ class Entity:
         return f"<Entity {self.content_type} {self.start}/{self.body}/{self.end}>"
 
     def _read_content_type(self) -> ContentType:
-        default = "text/plain"
-        if self.parent is not None and self.parent.content_type.value == "multipart/digest":
-            default = "message/rfc822"  # RFC 2046 5.1.5
-        if not self.is_mime:
-            return ContentType(default, {})
-        found = ContentType.parse(self.raw_type, default)
-        if str(found) in _RFC822_TYPES and self.encoding in _ENCODED:
+        found = ContentType.parse(self.raw_type, "") if self.is_mime else ContentType("", {})
+        if not found.value:
+            found = ContentType(self._default_type(), found.parameters)
+        if self.encoding in _ENCODED and str(found) in _RFC822_TYPES:
             # RFC 2046 5.2.1 forbids it; the section stays closed (spec rfc822 4.11.7).
             return ContentType("message/octet-stream", found.parameters)
         # looked for in the octets first: most parameters are never read
@@ -127,6 +124,11 @@ class Entity:
             kept = {name: value for name, value in found.parameters.items() if name != "boundary"}
             return ContentType(found.value, kept)
         return found
+
+    def _default_type(self) -> str:
+        if self.parent is not None and self.parent.content_type.value == "multipart/digest":
+            return "message/rfc822"  # RFC 2046 5.1.5
+        return "text/plain"
 
 
 def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bool) -> bool:
@@ -206,7 +208,7 @@ def _field_value(entity: Entity, block: bytes, field: Field, limits: Limits) -> 
     if len(value) > limits.field_bytes:
         entity.add_defect(defect_kinds().LONG_HEADER, _place(entity, block, field))
         value = value[: limits.field_bytes]
-    return value.translate(None, b"\r\0")
+    return value.translate(None, b"\r\0") if b"\r" in value or b"\0" in value else value
 
 
 def _read_encoding(entity: Entity, value: bytes) -> bool:
