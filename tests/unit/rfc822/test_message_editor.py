@@ -15,6 +15,12 @@ MIXED = (
 EMPTY_PARTS = b"Mime-Version: 1.0\nContent-Type: multipart/mixed; boundary=A\n\n--A\n--A\nX: y\n--A\n\n--A--\n"
 
 
+MIME_WITH_SHARED_LINE_END = (
+    b"Mime-Version: 1.0\nContent-Type: multipart/mixed; boundary=A\n\n"
+    b"--A\nContent-Type: message/rfc822\n\n\n--A\n"
+)
+
+
 def edit(data: bytes) -> MessageEditor:
     return Message(data).edit()
 
@@ -157,6 +163,14 @@ def test_empty_parts_are_removed_and_filled(index: int) -> None:
     editor = message.edit()
     editor.add_field("Z", "z", message.root.children[index])
     assert Message(bytes(editor)).root.children[index].headers["Z"] == "z"
+
+
+def test_a_line_end_that_two_parts_share_stays_with_the_first() -> None:
+    data = MIME_WITH_SHARED_LINE_END
+    message = Message(data)
+    editor = message.edit()
+    editor.remove_part(message.root.children[1])
+    assert Message(bytes(editor)).root.children[0].body() == b"\n"
 
 
 def test_what_would_do_harm_is_refused() -> None:

@@ -234,10 +234,11 @@ class MessageEditor:
         data, end = self.message.data, entity.end
         parent = entity.parent
         assert parent is not None  # noqa: S101 - remove_part looked
+        before = parent.children[entity.number - 2].end if entity.number > 1 else parent.body
         start = data.rfind(b"\n", 0, max(entity.start - 1, 0))  # before the delimiter line
-        if start < parent.body:  # that line feed ends the header of the multipart
-            start = parent.body
-        elif data[start - 1 : start] == b"\r":
+        if start < before:  # that line feed belongs to what stands before
+            start = before
+        elif data[start - 1 : start] == b"\r" and start > before:
             start -= 1
         if self._lacks_line_end(end):  # the line end before the next delimiter stays
             end -= 1
