@@ -9,7 +9,9 @@ Limits: at most `max_deliveries` batches of a transport run at once, and a host 
 most `max_per_host` of them.  One more rule serves throughput: while fewer than
 `busy_batches` batches of a lane run a new one starts at once; beyond that only when the running
 ones look stuck (`older_than`), because a batch shares its disk syncs and two half-full batches
-cost more than one full batch.
+cost more than one full batch.  For the same reason a lane that has just begun a batch waits
+`linger` seconds before the next, unless that would be full: a lone message starts at once, under
+load many share their syncs, commits and wake-ups.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ __all__ = ["Batch", "Lane", "Planner", "PlannerLimits", "Task"]
 
 W = TypeVar("W")
 
+MAX_REMEMBERED = 4096  # lanes whose last start is kept
+
 
 @attrs.frozen(kw_only=True)
 class PlannerLimits:
@@ -34,6 +38,7 @@ class PlannerLimits:
         batch_size: deliveries in one batch.
         busy_batches: batches of a lane that start without looking at the running ones.
         stuck_after: seconds after which a running batch no longer holds up its lane.
+        linger: seconds between the starts of two batches of a lane that are not full.
     """
 
     max_deliveries: int = 10
@@ -41,6 +46,7 @@ class PlannerLimits:
     batch_size: int = 64
     busy_batches: int = 2
     stuck_after: float = 0.5
+    linger: float = 0.0
 
 
 @attrs.frozen
@@ -87,6 +93,15 @@ class _Waiting(Generic[W]):
     hosts: dict[str, deque[Task[W]]] = attrs.field(factory=dict)
     running: list[Batch[W]] = attrs.field(factory=list)
 
+    def is_full(self, size: int) -> bool:
+        """True when a batch of `size` would have no empty places."""
+        count = 0
+        for queue in self.hosts.values():
+            count += len(queue)
+            if count >= size:
+                return True
+        return False
+
     def take(self, size: int, admits: set[str]) -> list[Task[W]]:
         """Up to `size` tasks of hosts not in `admits`' complement, one host after another."""
         taken: list[Task[W]] = []
@@ -113,6 +128,7 @@ class Planner(Generic[W]):
 
     limits: dict[str, PlannerLimits] = attrs.field(factory=dict)
     _lanes: dict[Lane, _Waiting[W]] = attrs.field(factory=dict, init=False)
+    _started: dict[Lane, float] = attrs.field(factory=dict, init=False)
     _waiting: int = attrs.field(default=0, init=False)
 
     @property
@@ -150,22 +166,25 @@ class Planner(Generic[W]):
                 continue
             batch = Batch(lane, tasks, now)
             state.running.append(batch)
+            self._note_start(lane, now)
             self._lanes[lane] = self._lanes.pop(lane)  # the lanes take turns as well
             self._waiting -= len(tasks)
             return batch
         return None
 
     def next_look(self) -> float | None:
-        """When `take` may answer differently though nothing ends: a batch will look stuck then.
+        """When `take` may answer differently though nothing ends: something looks stuck or rested.
 
         None when nothing waits.
         """
-        moments = [
-            batch.started + self._limits(lane).stuck_after
-            for lane, state in self._lanes.items()
-            if state.hosts
-            for batch in state.running
-        ]
+        moments: list[float] = []
+        for lane, state in self._lanes.items():
+            if not state.hosts:
+                continue
+            limits = self._limits(lane)
+            moments.extend(batch.started + limits.stuck_after for batch in state.running)
+            if lane in self._started and len(state.running) < limits.busy_batches:
+                moments.append(self._started[lane] + limits.linger)
         return min(moments, default=None)
 
     def end(self, batch: Batch[W]) -> None:
@@ -183,7 +202,15 @@ class Planner(Generic[W]):
         if len(self.running(lane.transport)) >= limits.max_deliveries:
             return False
         lively = sum(1 for batch in state.running if now - batch.started < limits.stuck_after)
-        return lively < limits.busy_batches
+        if lively >= limits.busy_batches:
+            return False
+        has_rested = now >= self._started.get(lane, now - limits.linger) + limits.linger
+        return has_rested or state.is_full(limits.batch_size)
+
+    def _note_start(self, lane: Lane, now: float) -> None:
+        if len(self._started) >= MAX_REMEMBERED:
+            self._started.clear()  # costs one early batch for each lane
+        self._started[lane] = now
 
     def _admitted(self, lane: Lane, state: _Waiting[W], limits: PlannerLimits) -> set[str]:
         """The waiting hosts of a lane that have a free place (MAXHOST)."""

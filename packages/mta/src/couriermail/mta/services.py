@@ -50,6 +50,7 @@ __all__ = ["Courierd", "Courierlocal", "Esmtpd", "account_directory", "open_queu
 
 log = logging.getLogger("couriermail.mta.services")
 
+DELIVERY_LINGER = 0.03  # seconds in which deliveries of one user gather under load
 DROP_SECONDS = 30.0  # how often drop files are looked for; they are rare while we run
 
 
@@ -316,6 +317,7 @@ def _scheduler(
             "local": PlannerLimits(
                 max_deliveries=limits.max_deliveries if limits else 10,
                 max_per_host=limits.max_per_host if limits else 4,
+                linger=DELIVERY_LINGER,
             )
         }
     )

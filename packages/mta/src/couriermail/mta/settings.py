@@ -88,7 +88,7 @@ class MtaSettings:
         default="fcntl", validator=attrs.validators.in_(("fcntl", "lockf", "flock"))
     )
     delivery_nice: int = attrs.field(
-        default=5, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(19))
+        default=10, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(19))
     )
     log_json: bool = False
 

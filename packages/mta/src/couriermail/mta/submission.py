@@ -38,6 +38,7 @@ __all__ = ["Accepted", "Admission", "Origin", "Submission", "SubmissionSettings"
 HEADER_TOO_LARGE = Reply(534, "Message header size exceeds policy limit.", enhanced="5.3.4")
 NO_RECIPIENTS = Reply(511, "Headers specify no receipients.", enhanced="5.1.3")
 SERVICE_UNAVAILABLE = Reply(432, "Service temporarily unavailable.", enhanced="4.3.0")
+SPACE_SECONDS = 0.1  # the reserve that `check_space` keeps is larger than what arrives in it
 NO_OPTIONS: Mapping[str, str] = {}
 
 
@@ -140,6 +141,7 @@ class Submitter:
     admission: Admission
     settings: SubmissionSettings
     clock: Clock = attrs.field(factory=SystemClock)
+    _space_until: float = attrs.field(default=float("-inf"), init=False)
     _date: tuple[int, str] = attrs.field(default=(0, ""), init=False)
 
     def begin(
@@ -180,10 +182,17 @@ class Submitter:
         if limit and announced_size > limit:
             return Reply(534, "SIZE=Message too big.", enhanced="5.3.4")
         try:
-            self.queue.check_space()
+            self._check_space()
         except StorageError as error:
             return error.reply
         return self.admission.sender(reverse_path, origin)
+
+    def _check_space(self) -> None:
+        """Ask the queue for space, at most every `SPACE_SECONDS`; a refusal is asked again."""
+        now = self.clock.monotonic()
+        if now >= self._space_until:
+            self.queue.check_space()
+            self._space_until = now + SPACE_SECONDS
 
     def date(self, now: float) -> str:
         """The time as header text; formatted once per second."""
@@ -417,21 +426,22 @@ class Submission:
         settings = self._submitter.settings
         recipients = self.recipients
         size = settings.batch_size or 100
-        envelope = attrs.evolve(
+        batches = [recipients[start : start + size] for start in range(0, len(recipients), size)]
+        first = attrs.evolve(
             self._envelope,
+            recipients=batches[0],
             eight_bit=self._eight_bit,
             smtputf8=self._envelope.smtputf8 or self._eight_bit_header,
             expires=self._now + settings.queue_time,
             warn=self._now + settings.warn_time if settings.warn_time else None,
         )
-        batches = [recipients[start : start + size] for start in range(0, len(recipients), size)]
-        messages = [
-            NewMessage(queue_id, attrs.evolve(envelope, recipients=batch), body)
-            for queue_id, batch in zip(self._ids, batches, strict=True)
-        ]
+        messages = [NewMessage(self._ids[0], first, body, mark=self.mark)]
+        messages.extend(
+            NewMessage(queue_id, attrs.evolve(first, recipients=batch), body)
+            for queue_id, batch in zip(self._ids[1:], batches[1:], strict=True)
+        )
         if self._delivered:
             messages[0] = self._with_delivered(messages[0])
-        messages[0] = attrs.evolve(messages[0], mark=self.mark)
         return messages
 
     def _with_delivered(self, message: NewMessage) -> NewMessage:
@@ -443,7 +453,7 @@ class Submission:
         ]
         aliases = tuple(alias for alias, _ in self._delivered)
         envelope = attrs.evolve(message.envelope, recipients=recipients + aliases)
-        return NewMessage(message.id, envelope, message.body, tuple(outcomes))
+        return attrs.evolve(message, envelope=envelope, outcomes=tuple(outcomes))
 
     def _commit(self, body: BodyWriter) -> Future[Reply]:
         self._body = None
