@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -154,17 +154,9 @@ def delivered(site: Site, account: str) -> list[bytes]:
 
 def check(system: System, letters: list[Letter]) -> list[str]:
     """What went wrong; empty when nothing did."""
-    problems = []
-    for account in ("alice", "bob"):
-        copies = delivered(system.site, account)
-        numbers = Counter(number_of(copy) for copy in copies)
-        by_number = {number_of(copy): copy for copy in copies}
-        for letter in letters:
-            count = numbers[letter.number]
-            if count != 1:
-                problems.append(f"{account}: {letter.name} arrived {count} times")
-            elif difference := mismatch(letter, by_number[letter.number]):
-                problems.append(f"{account}: {letter.name}: {difference}")
+    problems = [
+        problem for account in ("alice", "bob") for problem in wrong(system.site, account, letters)
+    ]
     for name in ALICE_FOLDERS:
         if not count_in(system.site.home("alice") / f"Maildir/.{name}"):
             problems.append(f"alice: nothing was filed into {name}")
@@ -177,6 +169,19 @@ def check(system: System, letters: list[Letter]) -> list[str]:
     if "Traceback" in system.log_text():
         problems.append(f"the log has a traceback:\n{system.log_text()}")
     return problems
+
+
+def wrong(site: Site, account: str, letters: list[Letter]) -> Iterator[str]:
+    """What an account misses, has twice or got changed."""
+    copies = delivered(site, account)
+    numbers = Counter(number_of(copy) for copy in copies)
+    by_number = {number_of(copy): copy for copy in copies}
+    for letter in letters:
+        count = numbers[letter.number]
+        if count != 1:
+            yield f"{account}: {letter.name} arrived {count} times"
+        elif difference := mismatch(letter, by_number[letter.number]):
+            yield f"{account}: {letter.name}: {difference}"
 
 
 def bounce_text(site: Site) -> str:

@@ -63,6 +63,12 @@ TARGETS = (
         least=2.0,
     ),
     Target(
+        text="the same while our scheduler is paused: acceptance into the synced queue alone",
+        case="accept-10-alone",
+        peer="aiosmtpd+fsync",
+        least=2.0,
+    ),
+    Target(
         text="SMTP acceptance, 10 sessions, above Postfix",
         case="accept-10",
         peer="Postfix",

@@ -6,8 +6,11 @@ case, and only figures of the same case and round are divided by each other.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import attrs
 from tests.bench.deliveries import await_deliveries, empty
@@ -97,7 +100,21 @@ def _of_perftest1(result: Perftest1) -> _Figure:
     return _Figure(result.deliveries_per_second, is_complete, attrs.asdict(result))
 
 
-def _acceptance(sessions: int) -> Callable[[Endpoint, Sizes], _Figure]:
+@contextmanager
+def _paused(pid: int) -> Iterator[None]:
+    """Stop a process for a while; does nothing for pid 0."""
+    if pid:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _acceptance(
+    sessions: int, *, with_deliveries: bool = True
+) -> Callable[[Endpoint, Sizes], _Figure]:
     def measure(endpoint: Endpoint, sizes: Sizes) -> _Figure:
         messages = sizes.acceptance if sessions > 1 else max(1, sizes.acceptance // 4)
         empty(endpoint.maildir)
@@ -108,7 +125,8 @@ def _acceptance(sessions: int) -> Callable[[Endpoint, Sizes], _Figure]:
             recipients=RECIPIENTS[:1],
             body=ordinary_message(BODY_SIZE),
         )
-        result = run_load(load)
+        with _paused(0 if with_deliveries else endpoint.scheduler):
+            result = run_load(load)
         arrivals = await_deliveries(endpoint.maildir, messages)  # the next system has a quiet one
         seconds = arrivals.last - result.started
         details = {
@@ -134,6 +152,11 @@ CASES = (
     Case(key="smtp", title="perftest1 through SMTP, deliveries/s", measure=_perftest1_smtp),
     Case(key="accept-1", title="SMTP, 1 session, accepted/s", measure=_acceptance(1)),
     Case(key="accept-10", title="SMTP, 10 sessions, accepted/s", measure=_acceptance(10)),
+    Case(
+        key="accept-10-alone",
+        title="SMTP, 10 sessions, ours delivers later",
+        measure=_acceptance(10, with_deliveries=False),
+    ),
     Case(key="accept-40", title="SMTP, 40 sessions, accepted/s", measure=_acceptance(40)),
 )
 

@@ -43,11 +43,13 @@ class Endpoint:
         smtp_port: on 127.0.0.1.
         sendmail: the submission command and its options; empty when it has none.
         maildir: where mail for `RECIPIENTS` arrives.
+        scheduler: pid of the process that has queued mail delivered; 0 when it cannot be paused.
     """
 
     smtp_port: int
     sendmail: tuple[str, ...]
     maildir: Path
+    scheduler: int = 0
 
 
 class MailSystem(Protocol):

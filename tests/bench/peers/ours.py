@@ -61,7 +61,10 @@ class Ours:
         port = int(self.status().listening[0].rpartition(":")[2])
         wait_until(port, opened=True)
         sendmail = (self.installation.command("sendmail"), "-C", str(self.config))
-        return Endpoint(smtp_port=port, sendmail=sendmail, maildir=home / "test")
+        scheduler = self.status().services["courierd"]
+        return Endpoint(
+            smtp_port=port, sendmail=sendmail, maildir=home / "test", scheduler=scheduler
+        )
 
     def stop(self) -> None:
         """Stop it; by the supervisor's own pid when the command cannot."""

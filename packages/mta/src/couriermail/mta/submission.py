@@ -26,7 +26,7 @@ from couriermail.core import Clock, CouriermailError, Reply, StorageError, Syste
 from couriermail.mta.assembly import HeaderPolicy, RefusedHeaderError, Trace, assemble
 from couriermail.queue import Envelope, Outcome, Queue, Recipient
 from couriermail.queue import Submission as NewMessage
-from couriermail.rfc822 import HeaderReader, format_date, rewrite_address_field
+from couriermail.rfc822 import HeaderReader, format_date, is_clean_list, rewrite_address_field
 from couriermail.rfc822.errors import HeaderLimitError
 
 if TYPE_CHECKING:
@@ -408,10 +408,10 @@ class Submission:
         """An address field with its domains complete; one that is no clean list stays as it is."""
         from couriermail.rfc822.headers import Field
 
-        rewritten = Field(rewrite_address_field(field, self._with_domain, keep_unchanged=True))
-        domain = f"@{self._submitter.settings.default_domain}".encode()
         # `To: Mary Smith` reads as two mailboxes: completing what nobody meant would harm it.
-        return rewritten if _core(rewritten, domain) == _core(field, domain) else field
+        if not is_clean_list(field.raw_value):
+            return field
+        return Field(rewrite_address_field(field, self._with_domain, keep_unchanged=True))
 
     def _with_domain(self, address: str) -> str:
         if not address or "@" in address or "!" in address:
@@ -478,11 +478,6 @@ class Submission:
     def _refuse(self, reply: Reply) -> None:
         self.discard()
         self._refusal = reply
-
-
-def _core(field: Field, domain: bytes) -> bytes:
-    """What an address field says, without its blanks, quotes, comments' marks and our domain."""
-    return field.raw_value.translate(None, b' \t\r\n"()\\').replace(domain, b"")
 
 
 _OK_RECIPIENT = Reply(250, "Ok.", enhanced="2.1.5")
