@@ -202,7 +202,6 @@ class Courierd:
     def run(self, line: LifeLine) -> None:
         """Take submissions and deliver until the life line ends."""
         config = self.environment.enter("courierd", as_mail_user=True)
-        os.nice(config.settings.mta.delivery_nice)
         log_oddities(config)
         with open_queue(config) as queue:
             for finding in queue.become_scheduler():

@@ -70,8 +70,8 @@ class MtaSettings:
         local_extensions: False delivers exact local parts only, never `user-ext`.
         shell: program that runs the commands of dot files.
         mbox_lock: `fcntl`, `lockf` or `flock`.
-        delivery_nice: how much courierd and the delivery agents yield to accepting mail
-            (nice(2), 0-19): a peer waits for us, a queued message does not.
+        delivery_nice: how much the delivery agents yield to accepting mail (nice(2), 0-19): a
+            peer or a `sendmail` waits for us, a queued message does not.
         log_json: log structured lines beside the plain ones.
     """
 
