@@ -61,6 +61,8 @@ def install_wheels(directory: Path) -> Installation:
     _run(python, *PIP, "install", *PINNED, "pip")
     ours = sorted(str(path) for path in wheels.glob("*.whl"))
     _run(python, *PIP, "install", *PINNED, *ours, "uvloop")
+    # Environments of Python 3.12 and newer come without it; its .pth costs 0.6 ms of every start.
+    _run(python, *PIP, "uninstall", "--yes", "setuptools")
     return Installation(python.parent, "wheels in a fresh environment")
 
 

@@ -14,7 +14,7 @@ from tests.support.open_admission import OpenAdmission
 from couriermail.core import ManualClock
 from couriermail.mta.dropbox import DropBox
 from couriermail.mta.submission import SubmissionSettings, Submitter
-from couriermail.mta.submitclient import submit_to_drop
+from couriermail.mta.submitdrop import submit_to_drop
 from couriermail.queue import Outcome, Queue, QueueSettings
 
 SETTINGS = QueueSettings(min_free=0, min_inodes=0)

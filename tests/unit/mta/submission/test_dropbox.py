@@ -14,7 +14,7 @@ from couriermail.core import ManualClock
 from couriermail.mta.dropbox import DropBox
 from couriermail.mta.statedir import StateDir
 from couriermail.mta.submission import Submitter
-from couriermail.mta.submitclient import submit_to_drop
+from couriermail.mta.submitdrop import submit_to_drop
 from couriermail.mta.submitwire import CHUNK_END, encode_chunk, encode_head
 from couriermail.queue import Outcome, Queue
 

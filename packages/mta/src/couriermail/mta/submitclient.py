@@ -5,22 +5,15 @@ one complete file is written to `drop/tmp`, synced, renamed into `drop/new`, and
 is synced: then the message is safe too, and the daemon imports it when it starts
 (spec mta.md 8.5).  Either way the queue itself is opened by the daemon only.
 
-Only `os` and the C socket module are imported: this is on `sendmail`'s path.
+Only the C socket module is imported, and the drop file's module only when it is needed: this is on
+`sendmail`'s path.
 """
 
 from __future__ import annotations
 
 import _socket  # the C half of `socket`: the Python half costs as much as a bare interpreter
-import os
 
-from couriermail.core.durable import (
-    create_exclusive,
-    storage_error,
-    sync_directory,
-    write_all,
-)
 from couriermail.core.errors import CouriermailError
-from couriermail.core.faults import reach
 from couriermail.mta.submitwire import (
     CHUNK_END,
     encode_chunk,
@@ -39,7 +32,6 @@ __all__ = [
     "ask",
     "submit",
     "submit_if_listening",
-    "submit_to_drop",
     "submit_to_socket",
     "verify",
 ]
@@ -88,6 +80,8 @@ def submit(state: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes
         StorageError: the drop directory's disk refused.
     """
     answer = submit_if_listening(state, fields, chunks)
+    from couriermail.mta.submitdrop import submit_to_drop
+
     return submit_to_drop(f"{state}/drop", fields, chunks) if answer is None else answer
 
 
@@ -152,7 +146,7 @@ def submit_to_socket(
         pass  # it refused early: the answer says why
     except OSError as error:
         raise ServiceUnavailableError(f"submission socket: {error.strerror}") from error
-    refused, reply = parse_answer(_read_to_end(connection))
+    refused, reply = parse_answer(_read_answer(connection))
     if reply is None:
         raise ServiceUnavailableError("the mail system went away during submission")
     return Answer(refused, reply)
@@ -172,7 +166,7 @@ def ask(state: str, fields: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
         raise ServiceUnavailableError("the mail system is not running")
     try:
         connection.sendall(encode_head(fields) + CHUNK_END)
-        items, reply = parse_items(_read_to_end(connection))
+        items, reply = parse_items(_read_answer(connection))
     except OSError as error:
         raise ServiceUnavailableError(f"submission socket: {error.strerror}") from error
     finally:
@@ -182,58 +176,14 @@ def ask(state: str, fields: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
     return items, reply
 
 
-def _read_to_end(connection: _socket.socket) -> bytes:
+def _read_answer(connection: _socket.socket) -> bytes:
+    """Everything up to the final reply; waiting for the daemon to close would cost a millisecond."""
     answer = bytearray()
     try:
         while piece := connection.recv(65536):
             answer += piece
+            if answer.endswith(b"\n") and parse_answer(bytes(answer))[1] is not None:
+                break
     except ConnectionResetError:
         pass
     return bytes(answer)
-
-
-def submit_to_drop(drop: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes]) -> Answer:
-    """Leave the message for a daemon that does not run now; durable when it returns.
-
-    The daemon checks the recipients when it imports the file, and reports failures by mail.
-
-    Raises:
-        ServiceUnavailableError: there is no drop directory: no mail system is set up here.
-        StorageError: the disk refused; nothing was left behind.
-    """
-    name = f"{int(_now())}.{os.urandom(6).hex()}.{os.getpid()}"
-    temporary, final = f"{drop}/tmp/{name}", f"{drop}/new/{name}"
-    try:
-        descriptor = create_exclusive(temporary, 0o640)
-    except FileNotFoundError as error:
-        raise ServiceUnavailableError(f"no mail system is running and {drop} is missing") from error
-    except OSError as error:
-        raise storage_error(error, "cannot create", temporary) from error
-    try:
-        try:
-            write_all(descriptor, encode_head(fields))
-            for chunk in chunks:
-                write_all(descriptor, encode_chunk(chunk))
-            write_all(descriptor, CHUNK_END)
-            reach("drop.before-sync")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        reach("drop.before-rename")
-        os.rename(temporary, final)
-        reach("drop.after-rename")
-        sync_directory(f"{drop}/new")
-    except OSError as error:
-        for path in (temporary, final):
-            try:
-                os.unlink(path)
-            except OSError:
-                pass
-        raise storage_error(error, "cannot write", temporary) from error
-    return Answer([], "250 Ok. Kept until the mail system starts.")
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
