@@ -50,7 +50,8 @@ __all__ = ["Courierd", "Courierlocal", "Esmtpd", "account_directory", "open_queu
 
 log = logging.getLogger("couriermail.mta.services")
 
-DELIVERY_LINGER = 0.03  # seconds in which deliveries of one user gather under load
+# Under load the deliveries of one user gather this long (seconds); a lone one never waits.
+DELIVERY_LINGER = 0.2
 DROP_SECONDS = 30.0  # how often drop files are looked for; they are rare while we run
 
 

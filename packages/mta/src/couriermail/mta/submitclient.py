@@ -177,7 +177,7 @@ def ask(state: str, fields: Sequence[tuple[str, str]]) -> tuple[list[str], str]:
 
 
 def _read_answer(connection: _socket.socket) -> bytes:
-    """Everything up to the final reply; waiting for the daemon to close would cost a millisecond."""
+    """Everything up to the final reply; waiting for the daemon to close costs a millisecond."""
     answer = bytearray()
     try:
         while piece := connection.recv(65536):
