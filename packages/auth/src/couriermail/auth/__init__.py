@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from couriermail.auth.account import Account, AccountOptions, Directory
     from couriermail.auth.chain import ChainDirectory
     from couriermail.auth.errors import AuthError, DirectoryError, PasswordError, UserdbError
+    from couriermail.auth.module import (
+        AccountLister,
+        AuthModule,
+        CramResponse,
+        PasswordChanger,
+    )
     from couriermail.auth.passwd import PasswdDirectory
     from couriermail.auth.passwords import verify_password
     from couriermail.auth.records import UserdbRecord, UserdbSource
@@ -24,6 +30,7 @@ else:
             "account": ("Account", "AccountOptions", "Directory"),
             "chain": ("ChainDirectory",),
             "errors": ("AuthError", "DirectoryError", "PasswordError", "UserdbError"),
+            "module": ("AccountLister", "AuthModule", "CramResponse", "PasswordChanger"),
             "passwd": ("PasswdDirectory",),
             "passwords": ("verify_password",),
             "records": ("UserdbRecord", "UserdbSource"),
@@ -35,12 +42,16 @@ else:
 
 __all__ = [
     "Account",
+    "AccountLister",
     "AccountOptions",
     "AuthError",
+    "AuthModule",
     "ChainDirectory",
+    "CramResponse",
     "Directory",
     "DirectoryError",
     "PasswdDirectory",
+    "PasswordChanger",
     "PasswordError",
     "UserdbDirectory",
     "UserdbError",
