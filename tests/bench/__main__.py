@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 import attrs
+from tests.bench.deliveries import remove_emptied
 from tests.bench.installation import Installation, install_wheels, this_environment
 from tests.bench.machine import Calibration
 from tests.bench.memory import measure_memory, memory_lines, memory_verdict
@@ -166,7 +167,11 @@ class Bench:
 def _running(system: MailSystem) -> Iterator[Endpoint]:
     """A system that is stopped however the block ends, also when its start failed half-way."""
     try:
-        yield system.start()
+        endpoint = system.start()
+        try:
+            yield endpoint
+        finally:
+            remove_emptied(endpoint.maildir)
     finally:
         system.stop()
 
