@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     from couriermail.auth.account import Account, AccountOptions, Directory
     from couriermail.auth.chain import ChainDirectory
     from couriermail.auth.errors import AuthError, DirectoryError, PasswordError, UserdbError
-    from couriermail.auth.module import (
-        AccountLister,
-        AuthModule,
-        CramResponse,
-        PasswordChanger,
-    )
+    from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
+    from couriermail.auth.module import AccountLister, AuthModule, CramResponse, PasswordChanger
     from couriermail.auth.passwd import PasswdDirectory
-    from couriermail.auth.passwords import verify_password
+    from couriermail.auth.passwords import (
+        SCHEMES,
+        PasswordVerifier,
+        default_scheme,
+        hash_password,
+        make_like,
+        verify_password,
+    )
     from couriermail.auth.records import UserdbRecord, UserdbSource
     from couriermail.auth.userdb import UserdbDirectory
     from couriermail.auth.userdb_tables import UserdbTables
@@ -30,9 +33,17 @@ else:
             "account": ("Account", "AccountOptions", "Directory"),
             "chain": ("ChainDirectory",),
             "errors": ("AuthError", "DirectoryError", "PasswordError", "UserdbError"),
+            "hmac_context": ("HMAC_ALGORITHMS", "HmacContext"),
             "module": ("AccountLister", "AuthModule", "CramResponse", "PasswordChanger"),
             "passwd": ("PasswdDirectory",),
-            "passwords": ("verify_password",),
+            "passwords": (
+                "PasswordVerifier",
+                "SCHEMES",
+                "default_scheme",
+                "hash_password",
+                "make_like",
+                "verify_password",
+            ),
             "records": ("UserdbRecord", "UserdbSource"),
             "userdb": ("UserdbDirectory",),
             "userdb_tables": ("UserdbTables",),
@@ -41,6 +52,8 @@ else:
     )
 
 __all__ = [
+    "HMAC_ALGORITHMS",
+    "SCHEMES",
     "Account",
     "AccountLister",
     "AccountOptions",
@@ -50,14 +63,19 @@ __all__ = [
     "CramResponse",
     "Directory",
     "DirectoryError",
+    "HmacContext",
     "PasswdDirectory",
     "PasswordChanger",
     "PasswordError",
+    "PasswordVerifier",
     "UserdbDirectory",
     "UserdbError",
     "UserdbRecord",
     "UserdbSource",
     "UserdbTables",
     "UserdbText",
+    "default_scheme",
+    "hash_password",
+    "make_like",
     "verify_password",
 ]
