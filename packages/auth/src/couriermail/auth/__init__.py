@@ -8,7 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.auth.account import Account, AccountOptions, Directory
     from couriermail.auth.chain import ChainDirectory
-    from couriermail.auth.errors import AuthError, DirectoryError, PasswordError, UserdbError
+    from couriermail.auth.errors import (
+        AuthError,
+        DirectoryError,
+        InvalidLoginError,
+        PasswordError,
+        UserdbError,
+        WireError,
+    )
     from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
     from couriermail.auth.module import AccountLister, AuthModule, CramResponse, PasswordChanger
     from couriermail.auth.passwd import PasswdDirectory
@@ -24,6 +31,18 @@ if TYPE_CHECKING:
     from couriermail.auth.userdb import UserdbDirectory
     from couriermail.auth.userdb_tables import UserdbTables
     from couriermail.auth.userdb_text import UserdbText
+    from couriermail.auth.wire import (
+        AuthRequest,
+        EnumerateRequest,
+        PasswdRequest,
+        PreRequest,
+        Request,
+        RequestLimits,
+        RequestParser,
+        cram_request,
+        login_request,
+    )
+    from couriermail.auth.wire_replies import AccountFields, ListReader, ReplyReader
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -32,7 +51,14 @@ else:
         {
             "account": ("Account", "AccountOptions", "Directory"),
             "chain": ("ChainDirectory",),
-            "errors": ("AuthError", "DirectoryError", "PasswordError", "UserdbError"),
+            "errors": (
+                "AuthError",
+                "DirectoryError",
+                "InvalidLoginError",
+                "PasswordError",
+                "UserdbError",
+                "WireError",
+            ),
             "hmac_context": ("HMAC_ALGORITHMS", "HmacContext"),
             "module": ("AccountLister", "AuthModule", "CramResponse", "PasswordChanger"),
             "passwd": ("PasswdDirectory",),
@@ -48,6 +74,22 @@ else:
             "userdb": ("UserdbDirectory",),
             "userdb_tables": ("UserdbTables",),
             "userdb_text": ("UserdbText",),
+            "wire": (
+                "AuthRequest",
+                "EnumerateRequest",
+                "PasswdRequest",
+                "PreRequest",
+                "Request",
+                "RequestLimits",
+                "RequestParser",
+                "cram_request",
+                "login_request",
+            ),
+            "wire_replies": (
+                "AccountFields",
+                "ListReader",
+                "ReplyReader",
+            ),
         },
     )
 
@@ -55,27 +97,41 @@ __all__ = [
     "HMAC_ALGORITHMS",
     "SCHEMES",
     "Account",
+    "AccountFields",
     "AccountLister",
     "AccountOptions",
     "AuthError",
     "AuthModule",
+    "AuthRequest",
     "ChainDirectory",
     "CramResponse",
     "Directory",
     "DirectoryError",
+    "EnumerateRequest",
     "HmacContext",
+    "InvalidLoginError",
+    "ListReader",
     "PasswdDirectory",
+    "PasswdRequest",
     "PasswordChanger",
     "PasswordError",
     "PasswordVerifier",
+    "PreRequest",
+    "ReplyReader",
+    "Request",
+    "RequestLimits",
+    "RequestParser",
     "UserdbDirectory",
     "UserdbError",
     "UserdbRecord",
     "UserdbSource",
     "UserdbTables",
     "UserdbText",
+    "WireError",
+    "cram_request",
     "default_scheme",
     "hash_password",
+    "login_request",
     "make_like",
     "verify_password",
 ]

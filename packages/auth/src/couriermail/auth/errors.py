@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from couriermail.core.errors import AuthError
 
-__all__ = ["AuthError", "DirectoryError", "PasswordError", "UserdbError"]
+__all__ = [
+    "AuthError",
+    "DirectoryError",
+    "InvalidLoginError",
+    "PasswordError",
+    "UserdbError",
+    "WireError",
+]
 
 
 class DirectoryError(AuthError):
@@ -36,3 +43,17 @@ class UserdbError(DirectoryError):
         super().__init__(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
         self.path = path
         self.line = line
+
+
+class InvalidLoginError(AuthError):
+    """A name or password that no back end may see, such as one with a control character.
+
+    It is refused before anybody is asked (spec auth 5: EINVAL).
+    """
+
+
+class WireError(DirectoryError):
+    """Bytes that do not follow the authdaemond protocol, or a value that cannot be said in it.
+
+    To a client this is a temporary failure; a server closes the connection.
+    """
