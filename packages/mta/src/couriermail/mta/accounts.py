@@ -113,6 +113,8 @@ class AccountSearch:
         dotextension: base name of dot files.
         fold: fold names to lower case (`locallowercase`).
         has_extensions: False finds exact names only.
+        needs_dot_file: an extension exists only where it has a dot file; False takes every one,
+            for deliveries that leave it to the user's recipe.
         remember: seconds for which an answer counts.
         clock: measures them.
         lstat: asks whether a dot file exists.
@@ -125,6 +127,7 @@ class AccountSearch:
     dotextension: str = "courier"
     fold: bool = False
     has_extensions: bool = True
+    needs_dot_file: bool = True
     remember: float = 1.0
     clock: Clock = attrs.field(factory=SystemClock)
     lstat: Callable[[str], object] = os.lstat
@@ -217,11 +220,11 @@ class AccountSearch:
     def _deliverable(
         self, account: Account, name: str, extensions: tuple[str, ...]
     ) -> LocalTarget | Reply | None:
-        """The account as a target, if one of the extensions has a dot file."""
+        """The account as a target, if it takes one of the extensions."""
         if not account.home.startswith("/") or _breaks_lines(account.home, account.maildir):
             return _TEMPORARY  # a null home, or text that would break the log and the wire
         for extension in extensions:
-            if not extension or self._has_dot_file(account.home, extension):
+            if not extension or self._takes(account.home, extension):
                 return LocalTarget(
                     account=account.name,
                     name=name,
@@ -233,6 +236,9 @@ class AccountSearch:
                     quota=account.quota,
                 )
         return None
+
+    def _takes(self, home: str, extension: str) -> bool:
+        return not self.needs_dot_file or self._has_dot_file(home, extension)
 
     def _catch_all(self, local: str, hosted: str | None) -> LocalTarget | Reply | None:
         """`alias@domain` takes what no account of a hosted domain does."""

@@ -8,7 +8,7 @@ have not come are named to the caller.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -52,18 +52,30 @@ class AgentPool:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _stopping: threading.Event = attrs.field(factory=threading.Event, init=False)
 
-    def deliver(self, uid: int, gid: int, jobs: Sequence[LocalJob]) -> BatchResults:
-        """Have a batch delivered."""
+    def deliver(
+        self,
+        uid: int,
+        gid: int,
+        jobs: Sequence[LocalJob],
+        on_result: Callable[[LocalResult], None] = lambda result: None,
+    ) -> BatchResults:
+        """Have a batch delivered; `on_result` is told each result when it comes."""
         keys = frozenset(job.key for job in jobs)
         try:
-            return BatchResults(self._deliver(uid, gid, jobs))
+            return BatchResults(self._deliver(uid, gid, jobs, on_result))
         except AgentRefused as error:
             return BatchResults([], refused=str(error))
         except AgentLost as error:
             done = list(error.results)
             return BatchResults(done, lost=keys - {result.key for result in done})
 
-    def _deliver(self, uid: int, gid: int, jobs: Sequence[LocalJob]) -> list[LocalResult]:
+    def _deliver(
+        self,
+        uid: int,
+        gid: int,
+        jobs: Sequence[LocalJob],
+        on_result: Callable[[LocalResult], None],
+    ) -> list[LocalResult]:
         with self._lock:
             idle = self._idle.get((uid, gid))
             client = (
@@ -74,7 +86,7 @@ class AgentPool:
             self._busy.add(client)
         try:
             self._open(client)
-            results = client.deliver(jobs)
+            results = client.deliver(jobs, on_result)
         finally:
             with self._lock:
                 self._busy.discard(client)

@@ -7,13 +7,15 @@ dual-stack IPv6 socket where there is IPv6.
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 
 import attrs
 
 from couriermail.core import ConfigError
 
-__all__ = ["ListenAddress", "listen", "parse_ports"]
+__all__ = ["ListenAddress", "listen", "listen_unix", "parse_ports"]
 
 BACKLOG = 512
 
@@ -82,3 +84,44 @@ def listen(address: ListenAddress) -> socket.socket:
                 "; ports below 1024 need root: set PORT in the esmtpd file, for example PORT=2525"
             )
         raise ConfigError(f"cannot listen on {address}: {error.strerror}{hint}") from error
+
+
+def listen_unix(path: str, mode: int) -> socket.socket:
+    """Open a listening unix socket; a file that an ended process left is replaced.
+
+    Args:
+        path: where.
+        mode: who may connect (permissions for writing count).
+
+    Raises:
+        ConfigError: somebody listens there, something else is there, or it cannot be made.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(path)
+        listener.bind(path)
+        os.chmod(path, mode)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on {path}: {error.strerror or error}") from error
+    except ConfigError:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket file behind which nobody is."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return  # bind says what is wrong
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise ConfigError(f"cannot listen on {path}: another process does")

@@ -28,7 +28,7 @@ from couriermail.mta.local.wire import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
     from couriermail.mta.local.values import LocalJob, LocalResult
@@ -77,7 +77,11 @@ class AgentClient:
         if self._socket is None:
             self._open()
 
-    def deliver(self, jobs: Sequence[LocalJob]) -> list[LocalResult]:
+    def deliver(
+        self,
+        jobs: Sequence[LocalJob],
+        on_result: Callable[[LocalResult], None] = lambda result: None,
+    ) -> list[LocalResult]:
         """Have a batch delivered; results come in the order of the jobs.
 
         An agent that ended because it was idle is replaced before anything is sent.
@@ -85,6 +89,7 @@ class AgentClient:
         Args:
             jobs: with keys that differ.  More than `wire.MAX_BATCH` of them, or more than
                 `wire.MAX_BATCH_BYTES` of bodies, are sent as several batches.
+            on_result: told each result when it comes, before the batch has ended.
 
         Raises:
             AgentLost: the agent died or fell silent; `results` says which jobs are done.
@@ -93,7 +98,7 @@ class AgentClient:
         results: list[LocalResult] = []
         for batch in _batches(jobs):
             try:
-                self._deliver_batch(batch, results)
+                self._deliver_batch(batch, results, on_result)
             except AgentRefused as error:
                 if not results:
                     raise
@@ -144,7 +149,12 @@ class AgentClient:
             raise AgentRefused(answer.text("refused", "refused"))
         connection.settimeout(self.timeout)
 
-    def _deliver_batch(self, jobs: Sequence[LocalJob], results: list[LocalResult]) -> None:
+    def _deliver_batch(
+        self,
+        jobs: Sequence[LocalJob],
+        results: list[LocalResult],
+        on_result: Callable[[LocalResult], None],
+    ) -> None:
         connection = self._live_socket()
         _send_batch(connection, jobs)
         waiting = {job.key for job in jobs}
@@ -154,6 +164,7 @@ class AgentClient:
                 raise AgentProtocolError("a result for no job")
             waiting.remove(result.key)
             results.append(result)
+            on_result(result)
 
     def _live_socket(self) -> socket.socket:
         """The connection, made anew when the agent has gone; nothing was sent to it then."""

@@ -49,12 +49,15 @@ def read_dot_file(job: LocalJob, settings: AgentSettings) -> DotText | Refusal:
 
     A missing file for a plain address, or an empty one, means the default instructions.  A
     missing file for an extension means that there is no such user (spec mta.md 11.1, 11.2).
+    A job that reads no instruction file gets the default ones for every extension.
     """
     if not is_safe_extension(job.extension):
         return _unknown_user()
     refusal = _check_home(job.home, settings)
     if refusal is not None:
         return refusal
+    if not job.reads_dot_file:
+        return _default(job)
     try:
         found = find_dot_file(job.home, job.extension, base=settings.dot_extension)
         if found is None:

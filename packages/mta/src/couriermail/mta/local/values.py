@@ -33,6 +33,7 @@ class LocalJob:
         extension: address extension, which selects the instruction file (spec mta.md 11.1).
         default_instructions: what happens without an instruction file; empty text stands for
             the account's maildir.
+        reads_dot_file: False obeys the default instructions whatever files the home holds.
         size: octets of the message.
         body: the message with LF line ends, or a descriptor of a file that holds it.  The
             descriptor must be open for reading only, and no other job may share its file offset.
@@ -50,6 +51,7 @@ class LocalJob:
     quota: str = ""
     extension: str = ""
     default_instructions: str = "./Maildir"
+    reads_dot_file: bool = True
     size: int
     body: bytes | int = attrs.field(repr=False)
     ledger: str = ""

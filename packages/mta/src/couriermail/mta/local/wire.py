@@ -173,6 +173,8 @@ def encode_job(job: LocalJob) -> bytes:
     }
     if job.original is not None:
         head["original"] = job.original
+    if not job.reads_dot_file:
+        head["undotted"] = True
     if job.ledger:
         head["ledger"] = job.ledger
     if job.environment:
@@ -206,6 +208,7 @@ def job_from_record(record: Record, descriptor: int | None = None) -> LocalJob:
         quota=record.text("quota"),
         extension=record.text("extension"),
         default_instructions=record.text("default"),
+        reads_dot_file=record.head.get("undotted") is not True,
         size=record.number("size"),
         body=record.body if descriptor is None else descriptor,
         ledger=record.text("ledger", ""),
