@@ -92,6 +92,8 @@ if TYPE_CHECKING:
         LimitsError,
         MessageFileError,
         MissingFieldError,
+        PgpError,
+        PgpProgramError,
         Rfc822Error,
     )
     from couriermail.rfc822.extraction import (
@@ -120,6 +122,9 @@ if TYPE_CHECKING:
     )
     from couriermail.rfc822.forward import (
         Forward,
+    )
+    from couriermail.rfc822.gpg import (
+        Gpg,
     )
     from couriermail.rfc822.header_edits import (
         HeaderEdits,
@@ -175,6 +180,23 @@ if TYPE_CHECKING:
         ParameterizedValue,
         format_parameter,
         parse_parameters,
+    )
+    from couriermail.rfc822.pgp import (
+        PgpEngine,
+        PgpOutcome,
+    )
+    from couriermail.rfc822.pgp_parts import (
+        decoded_status,
+        has_mimegpg,
+        is_multipart_encrypted,
+        is_multipart_signed,
+    )
+    from couriermail.rfc822.pgp_protect import (
+        encrypt_message,
+        sign_message,
+    )
+    from couriermail.rfc822.pgp_unlock import (
+        unlock_message,
     )
     from couriermail.rfc822.reply import (
         Reply,
@@ -306,6 +328,8 @@ else:
                 "LimitsError",
                 "MessageFileError",
                 "MissingFieldError",
+                "PgpError",
+                "PgpProgramError",
                 "Rfc822Error",
             ),
             "extraction": ("safe_file_name",),
@@ -331,6 +355,7 @@ else:
                 "fold_text",
             ),
             "forward": ("Forward",),
+            "gpg": ("Gpg",),
             "header_edits": ("HeaderEdits",),
             "header_text": (
                 "decode_addresses",
@@ -376,6 +401,21 @@ else:
                 "format_parameter",
                 "parse_parameters",
             ),
+            "pgp": (
+                "PgpEngine",
+                "PgpOutcome",
+            ),
+            "pgp_parts": (
+                "decoded_status",
+                "has_mimegpg",
+                "is_multipart_encrypted",
+                "is_multipart_signed",
+            ),
+            "pgp_protect": (
+                "encrypt_message",
+                "sign_message",
+            ),
+            "pgp_unlock": ("unlock_message",),
             "reply": ("Reply",),
             "report": (
                 "Report",
@@ -442,6 +482,7 @@ __all__ = [
     "Field",
     "FlowedLine",
     "Forward",
+    "Gpg",
     "Group",
     "HeaderEdits",
     "HeaderLimitError",
@@ -460,6 +501,10 @@ __all__ = [
     "Parameter",
     "ParameterizedValue",
     "Part",
+    "PgpEngine",
+    "PgpError",
+    "PgpOutcome",
+    "PgpProgramError",
     "PushParser",
     "QuotedPrintableDecoder",
     "RecipientStatus",
@@ -489,6 +534,7 @@ __all__ = [
     "decode_smap",
     "decode_typed_address",
     "decode_words",
+    "decoded_status",
     "detect_encoding",
     "display_width",
     "domain_to_ascii",
@@ -503,6 +549,7 @@ __all__ = [
     "encode_smap",
     "encode_typed_address",
     "encode_words",
+    "encrypt_message",
     "find_imap_section",
     "fold_addresses",
     "fold_parameters",
@@ -512,7 +559,10 @@ __all__ = [
     "format_date",
     "format_parameter",
     "format_salutation",
+    "has_mimegpg",
     "is_clean_list",
+    "is_multipart_encrypted",
+    "is_multipart_signed",
     "iter_feed",
     "local_offset",
     "make_decoder",
@@ -534,9 +584,11 @@ __all__ = [
     "rewrite_address_field",
     "rewrite_addresses",
     "safe_file_name",
+    "sign_message",
     "strip_subject",
     "thread_by_references",
     "thread_by_subject",
+    "unlock_message",
     "wrap_addresses",
     "wrap_header",
     "wrap_text",

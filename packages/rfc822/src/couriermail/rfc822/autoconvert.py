@@ -19,7 +19,7 @@ from couriermail.rfc822.headers import split_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from mmap import mmap
 
     from couriermail.rfc822.entity import Entity
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODES", "Autoconvert"]
 
-MODES = ("standardize", "sevenbit", "eightbit", "eightbit_always")
+MODES = ("standardize", "sevenbit", "signable", "eightbit", "eightbit_always")
 
 _PREAMBLE = b"This is a message in MIME format; its parts follow."
 _OPAQUE = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime"))
@@ -40,6 +40,8 @@ _VERSION = b"Mime-Version: 1.0"
 _TYPE = b"content-type"
 _ENCODING = b"content-transfer-encoding"
 _IDENTITY = ("7bit", "8bit")
+# Blanks at the end of a line, `From ` at its start, CR alone, NUL.
+_FRAGILE = rb"[ \t]\r?(?:\n|\Z)|(?m:^)From |\r(?!\n)|\0"
 
 
 class _Plan:
@@ -87,12 +89,13 @@ class Autoconvert:
         Args:
             message: what to convert.
             mode: `standardize` adds missing fields and corrects `8bit` that is 7-bit;
-                `sevenbit` also encodes 8-bit content and long lines; `eightbit` also decodes
+                `sevenbit` also encodes 8-bit content and long lines; `signable` also what
+                transports change (RFC 3156 3); `eightbit` also decodes
                 quoted-printable unless that makes long lines, `eightbit_always` even then.
             charset: named in fields that are added.
             agent: who converted, for X-Mime-Autoconverted; empty to leave it out.
             add_version: make MIME messages of those that are none; False touches these only
-                where `sevenbit` must.  Read the message with `strict_mime=False` for this:
+                where 7-bit modes must.  Read the message with `strict_mime=False` for this:
                 Content-Type is in effect once Mime-Version is there.
             rewrite_field: gets every other field of the header of a part, and returns what is
                 written in its place.
@@ -101,6 +104,7 @@ class Autoconvert:
         self._message = message
         self._data: bytes | mmap = message.data
         self._mode = mode
+        self._is_seven_bit = mode in ("sevenbit", "signable")
         self._charset = charset
         self._agent = agent
         self._add_version = add_version
@@ -150,7 +154,7 @@ class Autoconvert:
         fields = self._fields(entity)
         adds_version = self._lacks_version(entity, fields)
         if not entity.is_mime and not adds_version:
-            if self._mode != "sevenbit" or not has_eight_bit:
+            if not self._is_seven_bit or not (has_eight_bit or self._is_fragile(entity)):
                 return None
             adds_version = True
         if entity.is_multipart and not adds_version:
@@ -177,7 +181,7 @@ class Autoconvert:
 
     def _choose(self, entity: Entity, old: str, *, has_eight_bit: bool) -> str:
         if old in _IDENTITY:
-            if self._mode == "sevenbit" and (has_eight_bit or self._has_long_line(entity)):
+            if self._is_seven_bit and (has_eight_bit or self._is_unsafe(entity)):
                 return self._seven_bit_encoding(entity)
             return "7bit" if not has_eight_bit else old
         if old == "quoted-printable":
@@ -201,9 +205,12 @@ class Autoconvert:
         return "base64" if kind.encoding == "base64" else "quoted-printable"
 
     def _is_rewrapped(self, entity: Entity) -> bool:
-        return (
-            self._mode == "sevenbit" and entity.encoding == "base64" and self._has_long_line(entity)
-        )
+        """Whether what is encoded already has to be encoded anew."""
+        if not self._is_seven_bit:
+            return False
+        if entity.encoding == "base64":
+            return self._is_unsafe(entity)
+        return entity.encoding == "quoted-printable" and self._is_fragile(entity)
 
     def _new_type(self, entity: Entity, fields: list[Field]) -> bytes | None:
         """A new Content-Type line where there is none, or none with a charset for text."""
@@ -223,6 +230,17 @@ class Autoconvert:
 
     def _has_eight_bit(self, entity: Entity) -> bool:
         return not all(piece.isascii() for piece in self._body_pieces(entity))
+
+    def _is_unsafe(self, entity: Entity) -> bool:
+        return self._has_long_line(entity) or self._is_fragile(entity)
+
+    def _is_fragile(self, entity: Entity) -> bool:
+        """Whether a transport may change the body, which a signature would not survive."""
+        if self._mode != "signable":
+            return False
+        import re
+
+        return re.search(_FRAGILE, self._data[entity.body : entity.end]) is not None
 
     def _has_long_line(self, entity: Entity) -> bool:
         """Whether a line is too long, or a decoded one where there is something to decode."""
@@ -301,7 +319,7 @@ class Autoconvert:
 
     def _is_outdated(self, field: Field) -> bool:
         """A label `8bit` on a container says nothing true once all inside is 7-bit."""
-        return self._mode == "sevenbit" and field.key == _ENCODING
+        return self._is_seven_bit and field.key == _ENCODING
 
     def _with_boundary(self, entity: Entity, boundary: bytes) -> bytes:
         from couriermail.rfc822.params import format_parameter
@@ -357,7 +375,10 @@ class Autoconvert:
         content = b"".join(iter_decoded(self._data, entity))
         if encoding == "quoted-printable" and self._line_end == b"\r\n":
             content = content.replace(b"\r\n", b"\n")
-        for piece in encode_pieces(content, encoding):
+        pieces: Iterable[bytes] = encode_pieces(content, encoding)
+        if encoding == "quoted-printable" and self._mode == "signable":
+            pieces = [_escape_from(b"".join(pieces))]
+        for piece in pieces:
             yield piece if self._line_end == b"\n" else piece.replace(b"\n", b"\r\n")
 
     def _copied_header(self, entity: Entity) -> bytes:
@@ -373,6 +394,18 @@ class Autoconvert:
 
     def _ended(self, line: bytes) -> bytes:
         return line if line.endswith(b"\n") or not line else line + self._line_end
+
+
+def _escape_from(encoded: bytes) -> bytes:
+    """Quoted-printable without lines that mailboxes would change (RFC 3156 3)."""
+    if not encoded.startswith(b"From ") and b"\nFrom " not in encoded:
+        return encoded
+    lines = (
+        # a soft line break, for the line may be as long as a line can be
+        b"=46rom =\n" + line[5:] if line.startswith(b"From ") else line
+        for line in encoded.split(b"\n")
+    )
+    return b"\n".join(lines)
 
 
 def _has_long_line(pieces: Iterator[bytes]) -> bool:

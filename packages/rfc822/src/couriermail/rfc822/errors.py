@@ -23,6 +23,8 @@ __all__ = [
     "LimitsError",
     "MessageFileError",
     "MissingFieldError",
+    "PgpError",
+    "PgpProgramError",
     "Rfc822Error",
 ]
 
@@ -90,3 +92,17 @@ class MessageFileError(Rfc822Error, StorageError):
     Attributes:
         path: the file.
     """
+
+
+class PgpError(Rfc822Error):
+    """A message cannot be signed or encrypted; the message is what the program said."""
+
+
+class PgpProgramError(PgpError):
+    """The OpenPGP program cannot be run, or had to be stopped: no fault of the message."""
+
+    is_temporary = True
+    reply_code = 451
+    enhanced_code = "4.3.0"
+    reply_text = "Cryptographic service not available."
+    exit_code = 75  # EX_TEMPFAIL
