@@ -7,9 +7,10 @@ address.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from couriermail.table.build import build_table, compile_table
+    from couriermail.table.build import NewTable, build_table, build_tables, compile_table
     from couriermail.table.errors import (
         DuplicateKeyError,
+        TableBusyError,
         TableError,
         TableMissingError,
         TableSourceError,
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
     from couriermail.table.ranges import expand_range
     from couriermail.table.reader import Table
     from couriermail.table.source import SourceRecord, read_source, source_files
+    from couriermail.table.writable import WritableTable, open_table
 else:
     from couriermail.core.exports import lazy_exports
 
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "build": ("build_table", "compile_table"),
+            "build": ("NewTable", "build_table", "build_tables", "compile_table"),
             "errors": (
                 "DuplicateKeyError",
+                "TableBusyError",
                 "TableError",
                 "TableMissingError",
                 "TableSourceError",
@@ -41,24 +44,30 @@ else:
             "ranges": ("expand_range",),
             "reader": ("Table",),
             "source": ("SourceRecord", "read_source", "source_files"),
+            "writable": ("WritableTable", "open_table"),
         },
     )
 
 __all__ = [
     "DuplicateKeyError",
     "Match",
+    "NewTable",
     "SourceRecord",
     "Table",
+    "TableBusyError",
     "TableError",
     "TableMissingError",
     "TableSourceError",
+    "WritableTable",
     "address_keys",
     "build_table",
+    "build_tables",
     "compile_table",
     "domain_keys",
     "expand_range",
     "find_first",
     "hosted_domain_keys",
+    "open_table",
     "read_source",
     "source_files",
 ]

@@ -1,10 +1,8 @@
 """Write a table: build in a temporary file, sync, rename, sync the directory.
 
 Theory of operation.  All pairs are sorted and appended in one transaction to a new file, so
-pages are filled completely and the file is as small as it can be.  The temporary file has
-one fixed name beside the target and carries an advisory lock: builders of the same table wait
-for each other, and what a killed builder left behind is reused, never collected.  Nothing is
-ever changed in place: readers see the old table or the new one.
+pages are filled completely and the file is as small as it can be.  Nothing is ever changed
+in place: readers see the old table or the new one (`couriermail.table.replacing`).
 
 Memory: all pairs are held while building, roughly 150 bytes each beyond their own size.
 
@@ -13,31 +11,47 @@ Standard: spec maildir 4.16 (storage requirements 1, 4, 5), mta 3.9.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import stat
 from functools import partial
 from operator import itemgetter
 
+import attrs
 import lmdb
 
-from couriermail.core.durable import FULL_ERRORS, sync_directory
-from couriermail.core.faults import reach
-from couriermail.table.errors import DuplicateKeyError, TableError, TableSourceError
+from couriermail.table.errors import DuplicateKeyError, TableSourceError
 from couriermail.table.reader import MAX_KEY_BYTES, open_when_free
+from couriermail.table.replacing import claim, replace_all, table_error
 from couriermail.table.source import read_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from couriermail.table.replacing import Replacement
     from couriermail.table.source import SourceRecord
 
-__all__ = ["build_table", "compile_table"]
+__all__ = ["NewTable", "build_table", "build_tables", "compile_table", "write_rows"]
 
 _PAGE_BYTES = 4096  # LMDB uses the system's page size; the estimate doubles where it is larger
 _NODE_OVERHEAD_BYTES = 16  # node header, page slot and padding of one pair
 _LARGE_VALUE_BYTES = 2000  # about half a page: such values get pages of their own
+
+
+@attrs.frozen(kw_only=True)
+class NewTable:
+    """A table that is to be built.
+
+    Attributes:
+        path: the table; what is there is replaced, and readers of it go on undisturbed.
+        pairs: keys (1-511 bytes) and values, in any order.
+        mode: exact permission bits from the moment of creation; None is 0644 less the umask.
+        temporary: where to build; on the same file system.  Default: `path` + `.tmp`.
+    """
+
+    path: str
+    pairs: Iterable[tuple[bytes, bytes]] = attrs.field(repr=False)
+    mode: int | None = None
+    temporary: str | None = None
 
 
 def build_table(
@@ -47,16 +61,10 @@ def build_table(
     mode: int | None = None,
     temporary: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Make a table of `pairs` and put it in the place of `path`.
+    """Make a table of `pairs` and put it in the place of `path`; see `NewTable`.
 
     Durable when it returns.  Fault points: `table.before-sync`, `table.before-rename`,
     `table.after-rename`.
-
-    Args:
-        path: the table; what is there is replaced, and readers of it go on undisturbed.
-        pairs: keys (1-511 bytes) and values, in any order.
-        mode: exact permission bits from the moment of creation; None is 0644 less the umask.
-        temporary: where to build; on the same file system.  Default: `path` + `.tmp`.
 
     Returns:
         How many pairs were stored.
@@ -66,21 +74,43 @@ def build_table(
         TableSourceError: a key is empty or too long.
         TableError: the disk or LMDB refused.  In every case the old table is untouched.
     """
-    target = os.fspath(path)
-    building = os.fspath(temporary) if temporary is not None else f"{target}.tmp"
-    rows = _checked_rows(pairs, target)
+    building = None if temporary is None else os.fspath(temporary)
+    return build_tables(
+        [NewTable(path=os.fspath(path), pairs=pairs, mode=mode, temporary=building)]
+    )
+
+
+def build_tables(tables: Sequence[NewTable]) -> int:
+    """Make several tables, all of them or none, and put them in their places together.
+
+    Everything is built and synced before the first of them gets its name; each is replaced
+    atomically.  Who is killed between two renames leaves a new table beside an old one: what
+    must belong together says so by a key of its own, as the userdb does.
+
+    Returns:
+        How many pairs were stored in all.
+
+    Raises:
+        DuplicateKeyError: a key occurs twice in a table.
+        TableSourceError: a key is empty or too long.
+        TableError: the disk or LMDB refused.  In every case the old tables are untouched,
+            but for an error of the disk between two renames.
+    """
+    rows = [_checked_rows(table.pairs, table.path) for table in tables]
+    replacements: list[Replacement] = []
+    for table, its_rows in zip(tables, rows, strict=True):
+        try:
+            building = table.temporary or f"{table.path}.tmp"
+            replacements.append(claim(table.path, building, mode=table.mode))
+            write_rows(building, its_rows, _estimate(its_rows), append=True)
+        except (OSError, lmdb.Error) as error:
+            _give_up(replacements)
+            raise table_error(error, table.path) from error
     try:
-        _build_and_rename(rows, building, target, mode)
-    except lmdb.Error as error:
-        is_full = isinstance(error, lmdb.DiskError)
-        raise TableError(f"cannot write {target}: {error}", path=target, is_full=is_full) from error
+        replace_all(replacements)
     except OSError as error:
-        reason = error.strerror or str(error)
-        is_full = error.errno in FULL_ERRORS
-        raise TableError(
-            f"cannot write {target}: {reason}", path=target, is_full=is_full
-        ) from error
-    return len(rows)
+        raise table_error(error, tables[0].path) from error
+    return sum(map(len, rows))
 
 
 def compile_table(
@@ -155,69 +185,38 @@ def _checked_rows(pairs: Iterable[tuple[bytes, bytes]], target: str) -> list[tup
     return rows
 
 
-def _build_and_rename(
-    rows: list[tuple[bytes, bytes]], building: str, target: str, mode: int | None
+def _give_up(replacements: Iterable[Replacement]) -> None:
+    for replacement in replacements:
+        replacement.give_up()
+
+
+def write_rows(
+    building: str,
+    rows: Iterable[tuple[bytes, bytes | None]],
+    map_bytes: int,
+    *,
+    append: bool = False,
 ) -> None:
-    descriptor = _claim(building, mode)
-    try:
-        _write_rows(building, rows)
-        reach("table.before-sync")
-        os.fsync(descriptor)
-        reach("table.before-rename")
-        os.rename(building, target)
-    except BaseException:
-        os.unlink(building)
-        raise
-    finally:
-        os.close(descriptor)  # and with it the lock
-    reach("table.after-rename")
-    sync_directory(os.path.dirname(target) or ".")
+    """Write pairs into a file that nobody reads yet; a value of None removes its key.
 
+    Args:
+        building: the file; empty, or a table.
+        rows: the pairs; iterated again when the map was too small.
+        map_bytes: size of the map to begin with.
+        append: True for sorted rows in an empty file.
 
-def _claim(building: str, mode: int | None) -> int:
-    """Open and lock an empty temporary file that nobody else is working on."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    while True:
-        descriptor = os.open(building, flags, 0o644 if mode is None else mode)
-        try:
-            if not _is_our_own(os.fstat(descriptor)):
-                os.unlink(building)  # somebody put it there to get at the table, or at a file
-            elif _lock(descriptor, building):
-                if mode is not None:
-                    os.fchmod(descriptor, mode)
-                os.ftruncate(descriptor, 0)
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_our_own(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_uid == os.geteuid()
-
-
-def _lock(descriptor: int, building: str) -> bool:
-    """Wait for the lock; False when its last holder renamed the file: it is a table now."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return _is_same_file(descriptor, building)
-
-
-def _is_same_file(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _write_rows(building: str, rows: list[tuple[bytes, bytes]]) -> None:
-    map_bytes = _estimate(rows)
+    Raises:
+        lmdb.Error: LMDB or the disk refused.
+    """
     while True:
         environment = open_when_free(partial(_open_for_building, building, map_bytes))
         try:
             with environment.begin(write=True) as transaction:
                 for key, value in rows:
-                    transaction.put(key, value, append=True)
+                    if value is None:
+                        transaction.delete(key)
+                    else:
+                        transaction.put(key, value, append=append)
             return
         except lmdb.MapFullError:
             map_bytes *= 2

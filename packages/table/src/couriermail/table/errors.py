@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from couriermail.core.errors import StorageError
 
-__all__ = ["DuplicateKeyError", "TableError", "TableMissingError", "TableSourceError"]
+__all__ = [
+    "DuplicateKeyError",
+    "TableBusyError",
+    "TableError",
+    "TableMissingError",
+    "TableSourceError",
+]
 
 
 class TableError(StorageError):
     """A table cannot be read or written.  Temporary: nothing was decided about the key."""
+
+
+class TableBusyError(TableError):
+    """Somebody else is writing the table.  Temporary."""
 
 
 class TableMissingError(TableError):
