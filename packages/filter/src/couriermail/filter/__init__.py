@@ -14,9 +14,10 @@ if TYPE_CHECKING:
         RecipeRuntimeError,
         RecipeSyntaxError,
     )
-    from couriermail.filter.interfaces import Database, FilterMessage, Host
+    from couriermail.filter.interfaces import Database, FilterMessage, Host, Observer
     from couriermail.filter.local import LocalHost
     from couriermail.filter.message import BytesMessage
+    from couriermail.filter.observed import PatternSearch
     from couriermail.filter.outcome import (
         CommandResult,
         Delivery,
@@ -42,9 +43,10 @@ else:
                 "RecipeRuntimeError",
                 "RecipeSyntaxError",
             ),
-            "interfaces": ("Database", "FilterMessage", "Host"),
+            "interfaces": ("Database", "FilterMessage", "Host", "Observer"),
             "local": ("LocalHost",),
             "message": ("BytesMessage",),
+            "observed": ("PatternSearch",),
             "outcome": (
                 "CommandResult",
                 "Delivery",
@@ -73,6 +75,8 @@ __all__ = [
     "Host",
     "LocalHost",
     "Node",
+    "Observer",
+    "PatternSearch",
     "Recipe",
     "RecipeLimitError",
     "RecipeRuntimeError",

@@ -48,7 +48,6 @@ def _log(run: Run, value: bytes) -> None:
 
 
 def _logfile(run: Run, value: bytes) -> None:
-    run.note(4, b"Opening logfile %b", value)
     try:
         run.host.open_log(bytes(value))
     except OSError:
@@ -58,7 +57,6 @@ def _logfile(run: Run, value: bytes) -> None:
 
 def _include(run: Run, value: bytes) -> None:
     name = value.decode("utf-8", "surrogateescape")
-    run.note(4, b"Opening include file %b", value)
     if run.include_depth >= run.limits.include_depth:
         raise RecipeRuntimeError("Too many included files.")
     try:
@@ -91,12 +89,10 @@ def _compiled(run: Run, text: bytes, name: str) -> Recipe:
 
 
 def _import(run: Run, value: bytes) -> None:
-    run.note(4, b'import  "%b"', value)
     run.import_variable(bytes(value))
 
 
 def _unset(run: Run, value: bytes) -> None:
-    run.note(4, b"unset %b", value)
     run.unset(bytes(value))
 
 

@@ -46,6 +46,7 @@ from couriermail.filter.values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import ClassVar
 
     from couriermail.filter.run import Run
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     Value = Callable[[Run], bytes]
     Effect = Callable[[Run], None]
 
-__all__ = ["compile_tree"]
+__all__ = ["OPERATIONS", "Compiler", "compile_tree"]
 
 
 def compile_tree(tree: Block, *, name: str) -> Effect:
@@ -63,18 +64,46 @@ def compile_tree(tree: Block, *, name: str) -> Effect:
         tree: the recipe.
         name: its file name, for errors met when it runs.
     """
-    return _Compiler(name).effect(tree)
+    return Compiler(name).effect(tree)
 
 
-class _Compiler:
+class Compiler:
+    """Makes closures of nodes.
+
+    Args:
+        name: the recipe's file name.
+    """
+
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def effect(self, node: Statement) -> Effect:
-        return self._EFFECTS[type(node)](self, node)
+        """What executes a statement."""
+        return self.EFFECTS[type(node)](self, node)
 
     def value(self, node: Expression) -> Value:
-        return self._VALUES[type(node)](self, node)
+        """What evaluates an expression."""
+        return self.VALUES[type(node)](self, node)
+
+    def condition(self, node: If | While) -> Value:
+        """What evaluates the condition of a statement."""
+        return self.value(node.condition)
+
+    def matcher(self, node: Pattern) -> Matcher:
+        """What searches for a pattern."""
+        return Matcher(node, self.name)
+
+    def action(self, node: Action) -> Callable[[Run, bytes], None]:
+        """What performs an action with its argument."""
+        return ACTIONS[node.verb]
+
+    def lock(self, node: Locked) -> Callable[[Run, bytes], AbstractContextManager[None]]:
+        """What takes a lock of this name."""
+        verb = node.verb
+        return lambda run, name: run.host.hold_lock(verb, bytes(name), run.variables)
+
+    def trapped(self, run: Run, node: Trap, error: RecipeRuntimeError | None) -> None:
+        """Called when an `exception` block ends, by an error that it swallowed or in order."""
 
     # -- statements ----------------------------------------------------------------------
 
@@ -95,17 +124,14 @@ class _Compiler:
         arms: list[tuple[Value, Effect]] = []
         following: Statement | None = node
         while isinstance(following, If):  # a chain of elsif is a loop, not a recursion
-            arms.append((self.value(following.condition), self.effect(following.body)))
+            arms.append((self.condition(following), self.effect(following.body)))
             following = following.otherwise
         last = None if following is None else self.effect(following)
 
         def run_if(run: Run) -> None:
             run.spend(1)
             for condition, body in arms:
-                result = condition(run)
-                if run.verbose >= 4:
-                    run.note(4, b"IF evaluated, result=%b", result)
-                if is_true(result):
+                if is_true(condition(run)):
                     body(run)
                     return
             if last is not None:
@@ -114,7 +140,7 @@ class _Compiler:
         return run_if
 
     def _while(self, node: While) -> Effect:
-        condition, body = self.value(node.condition), self.effect(node.body)
+        condition, body = self.condition(node), self.effect(node.body)
 
         def run_while(run: Run) -> None:
             while is_true(condition(run)):
@@ -127,10 +153,10 @@ class _Compiler:
         body = self.effect(node.body)
         search = node.search
         if isinstance(search, Match):
-            matcher = Matcher(search.pattern, self._name)
+            matcher = self.matcher(search.pattern)
             subject: Value | None = self.value(search.subject)
         else:
-            matcher, subject = Matcher(search, self._name), None
+            matcher, subject = self.matcher(search), None
 
         def run_foreach(run: Run) -> None:
             if subject is None:
@@ -151,10 +177,11 @@ class _Compiler:
         def run_trap(run: Run) -> None:
             try:
                 body(run)
+                self.trapped(run, node, None)
             except RecipeLimitError:
                 raise
             except RecipeRuntimeError as error:
-                run.note(4, b"Trapped exception. %b", str(error).encode())
+                self.trapped(run, node, error)
             except Finished as end:
                 if not end.is_trappable:
                     raise
@@ -162,18 +189,16 @@ class _Compiler:
         return run_trap
 
     def _locked(self, node: Locked) -> Effect:
-        verb, path, body = node.verb, self.value(node.path), self.effect(node.body)
+        path, lock, body = self.value(node.path), self.lock(node), self.effect(node.body)
 
         def run_locked(run: Run) -> None:
-            name = path(run)
-            run.note(4, b"Creating " + verb.encode() + b" %b", name)
-            with run.host.hold_lock(verb, bytes(name), run.variables):
+            with lock(run, path(run)):
                 body(run)
 
         return self._placed(node, run_locked)
 
     def _action(self, node: Action) -> Effect:
-        argument, action = self.value(node.argument), ACTIONS[node.verb]
+        argument, action = self.value(node.argument), self.action(node)
         return self._placed(node, lambda run: action(run, argument(run)))
 
     def _exit(self, node: Exit) -> Effect:
@@ -191,7 +216,7 @@ class _Compiler:
         return self._placed(node, run_expression)
 
     def _placed(self, node: Statement, effect: Effect) -> Effect:
-        name, line, column = self._name, node.line, node.column
+        name, line, column = self.name, node.line, node.column
 
         def run_placed(run: Run) -> None:
             try:
@@ -228,7 +253,7 @@ class _Compiler:
         return pieces
 
     def _unclosed(self, node: Text) -> Value:
-        place = f"{self._name}({node.line}): Terminating }} is missing."
+        place = f"{self.name}({node.line}): Terminating }} is missing."
 
         def complain(run: Run) -> bytes:
             run.host.trace(place.encode())
@@ -266,13 +291,8 @@ class _Compiler:
         return decide
 
     def _binary(self, node: Binary) -> Value:
-        steps: list[tuple[Callable[[bytes, bytes], bytes], Value]] = []
-        left: Expression = node
-        while isinstance(left, Binary):  # a long sum is a loop, not a recursion
-            steps.append((_OPERATIONS[left.operator], self.value(left.right)))
-            left = left.left
-        first = self.value(left)
-        steps.reverse()
+        first, links = self.chain(node)
+        steps = [(OPERATIONS[link.operator], operand) for link, operand in links]
 
         def operate(run: Run) -> bytes:
             result = first(run)
@@ -282,11 +302,25 @@ class _Compiler:
 
         return operate
 
+    def chain(self, node: Binary) -> tuple[Value, list[tuple[Binary, Value]]]:
+        """The leftmost operand, and each operator after it with its right operand."""
+        links: list[tuple[Binary, Value]] = []
+        left: Expression = node
+        while isinstance(left, Binary):  # a long sum is a loop, not a recursion
+            links.append((left, self.value(left.right)))
+            left = left.left
+        return self.value(left), links[::-1]
+
     def _unary(self, node: Unary) -> Value:
-        operand = self.value(node.operand)
+        operand, operation = self.value(node.operand), self.unary_operation(node)
+        return lambda run: operation(operand(run))
+
+    @staticmethod
+    def unary_operation(node: Unary) -> Callable[[bytes], bytes]:
+        """What `~` or `!` makes of its operand."""
         if node.operator == "~":
-            return lambda run: b"%d" % ~to_integer(operand(run))
-        return lambda run: b"0" if is_true(operand(run)) else b"1"
+            return lambda operand: b"%d" % ~to_integer(operand)
+        return lambda operand: b"0" if is_true(operand) else b"1"
 
     def _call(self, node: Call) -> Value:
         function = FUNCTIONS[node.name]
@@ -294,13 +328,13 @@ class _Compiler:
         return lambda run: function(run, arguments)
 
     def _pattern(self, node: Pattern) -> Value:
-        return Matcher(node, self._name).search_message
+        return self.matcher(node).search_message
 
     def _match(self, node: Match) -> Value:
-        subject, matcher = self.value(node.subject), Matcher(node.pattern, self._name)
+        subject, matcher = self.value(node.subject), self.matcher(node.pattern)
         return lambda run: matcher.search_text(run, subject(run))
 
-    _EFFECTS: ClassVar[dict[type[Statement], Callable[..., Effect]]] = {
+    EFFECTS: ClassVar[dict[type[Statement], Callable[..., Effect]]] = {
         Block: _block,
         If: _if,
         While: _while,
@@ -311,7 +345,7 @@ class _Compiler:
         Exit: _exit,
         Evaluate: _evaluate,
     }
-    _VALUES: ClassVar[dict[type[Expression], Callable[..., Value]]] = {
+    VALUES: ClassVar[dict[type[Expression], Callable[..., Value]]] = {
         Text: _text,
         Assign: _assign,
         Logical: _logical,
@@ -357,7 +391,7 @@ def _divide(a: float, b: float) -> float:
     return float("-inf") if is_negative else float("inf")
 
 
-_OPERATIONS: dict[str, Callable[[bytes, bytes], bytes]] = {
+OPERATIONS: dict[str, Callable[[bytes, bytes], bytes]] = {
     "+": _arithmetic(lambda a, b: a + b),
     "-": _arithmetic(lambda a, b: a - b),
     "*": _arithmetic(lambda a, b: a * b),

@@ -1,6 +1,6 @@
-"""The two doors of the filter: what a message must offer and what a host must do.
+"""The doors of the filter: what a message must offer, what a host must do, who may watch.
 
-Both are small protocols, so that the interpreter never touches a file, a process or a clock
+All are small protocols, so that the interpreter never touches a file, a process or a clock
 itself.  Nothing that the `maildrop` command loads imports this module.
 """
 
@@ -10,9 +10,21 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from couriermail.filter.outcome import CommandResult, DeliveryOptions, ShellCommand
+from couriermail.filter.errors import RecipeRuntimeError
+from couriermail.filter.observed import PatternSearch
+from couriermail.filter.outcome import CommandResult, Delivery, DeliveryOptions, ShellCommand
+from couriermail.filter.syntax import (
+    Action,
+    Expression,
+    If,
+    Locked,
+    Pattern,
+    Statement,
+    Trap,
+    While,
+)
 
-__all__ = ["Database", "FilterMessage", "Host"]
+__all__ = ["Database", "FilterMessage", "Host", "Observer"]
 
 
 class FilterMessage(Protocol):
@@ -130,4 +142,48 @@ class Host(Protocol):
 
     def open_database(self, path: bytes, mode: str) -> Database | None:
         """Open a database: mode `R`, `W`, `C` (create) or `N` (new); None on failure."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who watches a run: what a node at which place came to.
+
+    Nodes carry line and column; `name` is the file name of the recipe they belong to.  Values
+    may hold text of the message.  A run without an observer pays nothing for this.
+    """
+
+    def statement(self, name: str, node: Statement) -> None:
+        """A statement, other than a block, is about to be executed."""
+        ...
+
+    def performing(self, name: str, node: Action | Locked, argument: bytes) -> None:
+        """An action, or taking a lock, is about to happen; its argument is evaluated."""
+        ...
+
+    def deciding(self, name: str, node: If | While) -> None:
+        """A condition is about to be evaluated; for a loop, each time."""
+        ...
+
+    def decided(self, name: str, node: If | While, value: bytes) -> None:
+        """A condition was evaluated."""
+        ...
+
+    def trapped(self, name: str, node: Trap, error: RecipeRuntimeError | None) -> None:
+        """An `exception` block ended, by this error or in order."""
+        ...
+
+    def value(self, name: str, node: Expression, value: bytes, operands: tuple[bytes, ...]) -> None:
+        """An expression was evaluated.
+
+        The operands are those of operators and functions, as far as they were evaluated; for
+        other expressions there are none.
+        """
+        ...
+
+    def search(self, name: str, node: Pattern, search: PatternSearch) -> None:
+        """A pattern was searched for."""
+        ...
+
+    def delivered(self, delivery: Delivery) -> None:
+        """A delivery was made, by the statement that was told of last; or to DEFAULT."""
         ...

@@ -29,38 +29,57 @@ class Matcher:
     Args:
         pattern: the pattern node.
         name: the recipe's file name.
+
+    Attributes:
+        node: the pattern node.
+        name: the recipe's file name.
+        options: the option letters and the weight behind the pattern.
     """
 
     def __init__(self, pattern: Pattern, name: str) -> None:
-        self._node = pattern
-        self._name = name
-        self._options = parse_options(pattern.options)
+        self.node = pattern
+        self.name = name
+        self.options = parse_options(pattern.options)
         self._parts, _ = split_text(pattern.text)
         self._compiled: dict[bytes, CompiledPattern] = {}
 
     def search_message(self, run: Run) -> bytes:
         """The value of a pattern that stands alone: 1, 0 or a score."""
-        subject = run.view.subject(self._options)
-        if self._options.weight is not None:
+        subject = run.view.subject(self.options)
+        if self.options.weight is not None:
             return self._search(run, lambda pattern: self._score(pattern.lines(subject)), b"0")
         found = self._search(run, lambda pattern: pattern.first_line(subject), None)
         return self._noted(run, found, is_foreign=True)
 
     def search_text(self, run: Run, text: bytes) -> bytes:
         """The value of `text =~ /pattern/`."""
-        if self._options.weight is not None:
+        if self.options.weight is not None:
             return self._search(run, lambda pattern: self._score(pattern.all_in(text)), b"0")
         found = self._search(run, lambda pattern: pattern.first_in(text), None)
         return self._noted(run, found, is_foreign=isinstance(text, MessageText))
 
     def every_line(self, run: Run) -> list[Found]:
         """For `foreach`: the first match of every line of the message that has one."""
-        subject = run.view.subject(self._options)
+        subject = run.view.subject(self.options)
         return self._search(run, lambda pattern: [*pattern.lines(subject)], [])
 
     def every_occurrence(self, run: Run, text: bytes) -> list[Found]:
         """For `foreach`: every match in a string."""
         return self._search(run, lambda pattern: [*pattern.all_in(text)], [])
+
+    def outcome(self, run: Run, found: list[Found], text: bytes | None) -> bytes:
+        """What all matches in a string, or in the message when it is None, come to."""
+        if self.options.weight is not None:
+            return self._score(found)
+        is_foreign = text is None or isinstance(text, MessageText)
+        return self._noted(run, found[0] if found else None, is_foreign=is_foreign)
+
+    def substituted(self, run: Run) -> bytes:
+        """The pattern's text with the variables of this run."""
+        return b"".join(
+            run.variables.get(part, b"") if is_variable else part
+            for is_variable, part in self._parts
+        )
 
     def _noted(self, run: Run, found: Found | None, *, is_foreign: bool) -> bytes:
         if found is None:
@@ -69,20 +88,17 @@ class Matcher:
         return b"1"
 
     def _score(self, matches: Iterable[Found]) -> bytes:
-        score, weight = 0.0, self._options.weight or 0.0
+        score, weight = 0.0, self.options.weight or 0.0
         for _ in matches:
             score += weight
-            weight *= self._options.factor
+            weight *= self.options.factor
         return format_number(score)
 
     def _search(self, run: Run, search: Callable[[CompiledPattern], T], otherwise: T) -> T:
         """Search with the pattern of this run; a wrong one is reported and finds nothing."""
         if to_integer(run.variables.get(b"MAILDROP_OLD_REGEXP", b"")):
             raise RecipeRuntimeError("MAILDROP_OLD_REGEXP: 1.x patterns are not supported.")
-        text = b"".join(
-            run.variables.get(part, b"") if is_variable else part
-            for is_variable, part in self._parts
-        )
+        text = self.substituted(run)
         try:
             pattern = self._compiled.get(text) or self._compile(run, text)
             return search(pattern)
@@ -90,9 +106,9 @@ class Matcher:
             if error.is_unsupported:
                 raise RecipeRuntimeError(
                     f"Pattern /{text.decode('utf-8', 'replace')}/: {error.reason}.",
-                    name=self._name,
-                    line=self._node.line,
-                    column=self._node.column,
+                    name=self.name,
+                    line=self.node.line,
+                    column=self.node.column,
                 ) from None
             self._report(run, text, error)
             return otherwise
@@ -102,7 +118,7 @@ class Matcher:
             self._compiled.clear()
         pattern = self._compiled[text] = CompiledPattern(
             text,
-            case_sensitive=self._options.case_sensitive,
+            case_sensitive=self.options.case_sensitive,
             seconds=run.limits.match_seconds,
         )
         return pattern
@@ -113,6 +129,6 @@ class Matcher:
             b"Invalid regular expression, offset %d of: %b: %b"
             % (error.offset, text, error.reason.encode())
         )
-        place = f"{self._name}({self._node.line}): Syntax error in /pattern/."
+        place = f"{self.name}({self.node.line}): Syntax error in /pattern/."
         run.host.trace(place.encode())
         run.host.trace(b"")

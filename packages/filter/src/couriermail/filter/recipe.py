@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from couriermail.filter.interfaces import FilterMessage, Host
+    from couriermail.filter.interfaces import FilterMessage, Host, Observer
     from couriermail.filter.outcome import FilterOutcome
     from couriermail.filter.syntax import Block
 
@@ -29,16 +29,29 @@ class Recipe:
         name: its file name, as diagnostics show it.
         tree: its syntax tree.
         embedded: True when it was compiled for embedded mode.
-        program: the closure that runs it.
+        may_trace: True when it may ask for a trace of itself, with the variable VERBOSE.
     """
 
-    __slots__ = ("embedded", "name", "program", "tree")
+    __slots__ = ("_observed", "_program", "embedded", "may_trace", "name", "tree")
 
-    def __init__(self, name: str, tree: Block, *, embedded: bool) -> None:
+    def __init__(self, name: str, tree: Block, *, embedded: bool, may_trace: bool = False) -> None:
         self.name = name
         self.tree = tree
         self.embedded = embedded
-        self.program: Callable[[Run], None] = compile_tree(tree, name=name)
+        self.may_trace = may_trace
+        self._program: Callable[[Run], None] = compile_tree(tree, name=name)
+        self._observed: Callable[[Run], None] | None = None
+
+    def program(self, run: Run) -> None:
+        """Execute it in this run; `Run.execute` is the way to call this."""
+        if not run.is_observed(may_trace=self.may_trace):
+            self._program(run)
+            return
+        if self._observed is None:
+            from couriermail.filter.observed import compile_observed
+
+            self._observed = compile_observed(self.tree, name=self.name)
+        self._observed(run)
 
     def run(
         self,
@@ -49,6 +62,7 @@ class Recipe:
         imports: Mapping[str, str] | None = None,
         sender: str = "",
         limits: RunLimits | None = None,
+        observer: Observer | None = None,
     ) -> FilterOutcome:
         """Run the recipe against one message.
 
@@ -62,6 +76,7 @@ class Recipe:
             imports: what the statement `import` reads.
             sender: envelope sender, for FROM and mbox files.
             limits: bounds of the run.
+            observer: is told what every statement, expression and pattern came to.
 
         Raises:
             RecipeRuntimeError: the recipe could not be carried out; the message must be kept
@@ -75,6 +90,7 @@ class Recipe:
             sender=os.fsencode(sender),
             limits=limits,
             embedded=self.embedded,
+            observer=observer,
         )
         if not run.execute(self.program) and not self.embedded:
             run.deliver_default()
@@ -99,7 +115,8 @@ def compile_recipe(text: str | bytes, *, name: str, embedded: bool = False) -> R
     if source.startswith(b"#pragma couriermail"):
         raise _refusal(name, "#pragma couriermail is not supported")
     try:
-        return Recipe(name, parse(source, name=name, embedded=embedded), embedded=embedded)
+        tree = parse(source, name=name, embedded=embedded)
+        return Recipe(name, tree, embedded=embedded, may_trace=b"VERBOSE" in source)
     except RecursionError:
         raise _refusal(name, "nested too deeply") from None
 
@@ -120,8 +137,13 @@ def start_run(
     limits: RunLimits | None = None,
     embedded: bool = False,
     trusted_recipes: str = "",
+    observer: Observer | None = None,
+    is_delivery: bool = False,
 ) -> Run:
-    """Begin a run that may execute several recipes after each other (`maildrop` does)."""
+    """Begin a run that may execute several recipes after each other (`maildrop` does).
+
+    The arguments are those of `Run`.
+    """
     return Run(
         host=host,
         message=BytesMessage(message) if isinstance(message, bytes) else message,
@@ -131,6 +153,8 @@ def start_run(
         sender=sender,
         embedded=embedded,
         trusted_recipes=os.fsencode(trusted_recipes),
+        observer=observer,
+        is_delivery=is_delivery,
     )
 
 

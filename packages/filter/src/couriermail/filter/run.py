@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from couriermail.filter.interfaces import Database, FilterMessage, Host
+    from couriermail.filter.interfaces import Database, FilterMessage, Host, Observer
     from couriermail.filter.outcome import CommandResult, RunLimits
 
     Program = Callable[["Run"], None]
@@ -66,6 +66,9 @@ class Run:
         embedded: True to refuse databases opened for writing.
         trusted_recipes: directory, with `/` at its end, whose recipes may do everything even
             when an embedded recipe includes them; empty for none.
+        observer: is told what the recipes do, or None.
+        is_delivery: True in delivery mode, where an assignment to VERBOSE ends the trace
+            (spec filter 4.11).
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class Run:
         sender: bytes = b"",
         embedded: bool = False,
         trusted_recipes: bytes = b"",
+        observer: Observer | None = None,
+        is_delivery: bool = False,
     ) -> None:
         self.host = host
         self._initial = {**INITIAL_VARIABLES, **variables}
@@ -92,6 +97,9 @@ class Run:
         self.include_depth = 0
         self.database: Database | None = None
         self.verbose = leading_integer(self.variables.get(b"VERBOSE", b"")) or 0
+        self.observers: tuple[Observer, ...] = () if observer is None else (observer,)
+        self._is_delivery = is_delivery
+        self._is_traced = False
         self._sender = sender
         self._statements_left = limits.statements
         self._is_default = False
@@ -114,6 +122,20 @@ class Run:
         finally:
             self.close_database()
         return False
+
+    def is_observed(self, *, may_trace: bool) -> bool:
+        """True when a recipe must report what it does: to an observer, or for a trace.
+
+        Args:
+            may_trace: True for a recipe that may itself ask for a trace.
+        """
+        wants_trace = self.verbose >= 3 or (may_trace and not self._is_delivery)
+        if wants_trace and not self._is_traced:
+            from couriermail.filter.trace import VerboseTrace
+
+            self._is_traced = True
+            self.observers = (*self.observers, VerboseTrace(self))
+        return bool(self.observers)
 
     def deliver_default(self) -> None:
         """Deliver to DEFAULT, as happens when a recipe names no final place.
@@ -161,7 +183,7 @@ class Run:
             )
         self.variables[name] = value
         if name == b"VERBOSE":
-            self.verbose = leading_integer(value) or 0
+            self.verbose = 0 if self._is_delivery else leading_integer(value) or 0
 
     def unset(self, name: bytes) -> None:
         """Remove a variable."""
@@ -278,7 +300,10 @@ class Run:
         return self.host.forward(arguments, self.message, self._command(b""))
 
     def _record(self, kind: str, target: bytes, verb: str, status: int) -> None:
-        self.deliveries.append(Delivery(kind, bytes(target), verb=verb, status=status))
+        delivery = Delivery(kind, bytes(target), verb=verb, status=status)
+        self.deliveries.append(delivery)
+        for observer in self.observers:
+            observer.delivered(delivery)
         self._log_delivery(kind, target, is_failed=status != 0)
 
     def log_failure(self, target: bytes) -> None:
