@@ -1,0 +1,127 @@
+"""What all back ends do alike with names and passwords.
+
+Standard: spec auth 4.3, 4.4, 4.5; 7 (dummy verification, empty passwords).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import attrs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.auth.account import Account
+    from couriermail.auth.module import CramResponse
+
+__all__ = [
+    "LoginCheck",
+    "accept_cram",
+    "id_of",
+    "is_clean_text",
+    "is_same_text",
+    "login_name",
+    "usable_account",
+]
+
+MAX_ID_DIGITS = 10  # 32 bits
+
+_log = logging.getLogger("couriermail.auth")
+
+
+def login_name(name: str, default_domain: str) -> str | None:
+    """The name that a back end is asked for; None for one that can be nobody's.
+
+    Args:
+        name: as the client gave it.
+        default_domain: appended to a name without `@`; empty: nothing is.
+    """
+    if not is_clean_text(name):
+        return None
+    return f"{name}@{default_domain}" if default_domain and "@" not in name else name
+
+
+def is_clean_text(text: str) -> bool:
+    """Tell whether a name or new password can be sent to a back end at all.
+
+    Control characters (NUL ends a text in many libraries, LF a line in all protocols) and
+    octets that are no UTF-8 cannot; the empty text is nobody's name and no password.
+    """
+    return bool(text) and not any(
+        char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in text
+    )
+
+
+class LoginCheck:
+    """Checks logins of one back end; a refusal costs the same for known and unknown names.
+
+    The decoy is used from the first account with a hash on: where passwords are stored in
+    clear, the check that costs something would itself tell which names exist.
+    """
+
+    def __init__(self) -> None:
+        from couriermail.auth.passwords import PasswordVerifier
+
+        self._verifier = PasswordVerifier()
+        self._has_hashes = False
+
+    def accept(self, account: Account | None, password: str) -> Account | None:
+        """The account with the password that logged in, or None when it does not fit.
+
+        The stored hash decides where there is one, else the stored clear password; an account
+        with neither has none that fits, and the empty password never fits.
+
+        Raises:
+            PasswordError: the hash needs an algorithm that this system lacks.
+        """
+        if not password or not self._fits(account, password) or account is None:
+            return None
+        return attrs.evolve(account, clear_password=password)  # spec auth 4.1, rule 4: PASSWD2
+
+    def _fits(self, account: Account | None, password: str) -> bool:
+        if account is not None and account.password:
+            self._has_hashes = True
+            return self._verifier.verify(account.password, password)
+        if self._has_hashes:
+            self._verifier.verify(None, password)
+        stored = account.clear_password if account is not None else None
+        return bool(stored) and is_same_text(stored or "", password)
+
+
+def accept_cram(account: Account | None, response: CramResponse) -> Account | None:
+    """The account, when the response was made with its clear password; else None."""
+    from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
+
+    if account is None or not account.clear_password:
+        return None
+    if response.algorithm not in HMAC_ALGORITHMS:
+        return None
+    context = HmacContext.from_password(response.algorithm, account.clear_password)
+    return account if context.accepts(response.challenge, response.digest) else None
+
+
+def id_of(text: str) -> int:
+    """A numeric id in decimal; 0, which no account of a network has, for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else 0
+
+
+def usable_account(account: Account, module: str) -> Account | None:
+    """The account, or None, logged, when it lacks what every account must have.
+
+    Ids 0 are refused: who can write to the database of a network must not become root.
+    """
+    wanted = {"name": account.address, "home": account.home, "uid": account.uid, "gid": account.gid}
+    missing = next((field for field, value in wanted.items() if not value), None)
+    if missing is None:
+        return account
+    _log.warning("%s: an entry without usable %s is no account", module, missing)
+    return None
+
+
+def is_same_text(one: str, other: str) -> bool:
+    """Compare two secrets in constant time."""
+    import hmac
+
+    return hmac.compare_digest(
+        one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
+    )

@@ -1,0 +1,116 @@
+"""The table of authentication modules, and how one is made of its name.
+
+A module's code, and the library that it needs, is imported when its name is asked for and
+not before.  Other distributions add modules with the entry point group `GROUP`: the name is
+the module's, the value a function that takes `ModuleSettings` and gives an `AuthModule`.
+
+Standard: spec auth 1 (modules), 4.5.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import attrs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from couriermail.auth.module import AuthModule
+
+    ModuleFactory = Callable[["ModuleSettings"], AuthModule]
+
+__all__ = ["GROUP", "MODULE_NAMES", "ModuleSettings", "load_module", "load_modules"]
+
+GROUP = "couriermail.auth_modules"
+
+_log = logging.getLogger("couriermail.auth")
+
+
+@attrs.frozen(kw_only=True)
+class ModuleSettings:
+    """What modules need to know about the installation.
+
+    Attributes:
+        config_dir: directory of the configuration: authldaprc, authProg and their like.
+        userdb: the userdb, or empty for `userdb` in `config_dir`.
+        custom_class: `package.module:Class` for authcustom, or empty.
+        passwd_command: words that run passwd(1) for password changes of system users.
+        pipe_seconds: how long authpipe waits for its program's answer.
+    """
+
+    config_dir: str
+    userdb: str = ""
+    custom_class: str = ""
+    passwd_command: tuple[str, ...] = ("passwd",)
+    pipe_seconds: float = 30.0
+
+    def path(self, name: str) -> str:
+        """A file of the configuration."""
+        import os
+
+        return os.path.join(self.config_dir, name)
+
+
+def load_module(name: str, settings: ModuleSettings) -> AuthModule | None:
+    """Make a module; None, with one line in the log, where that cannot be.
+
+    Args:
+        name: such as `authldap`; ours are `MODULE_NAMES`, others are entry points.
+        settings: of the installation.
+    """
+    try:
+        factory = _FACTORIES.get(name) or _entry_point(name)
+        if factory is None:
+            _log.warning("%s: there is no such module; skipped", name)
+            return None
+        return factory(settings)
+    except ImportError as error:
+        extra = _EXTRAS.get(name)
+        hint = f": pip install 'couriermail-auth[{extra}]'" if extra else ""
+        _log.warning("%s: needs %s; skipped%s", name, error.name or error, hint)
+        return None
+
+
+def load_modules(names: Iterable[str], settings: ModuleSettings) -> list[AuthModule]:
+    """The modules of a chain that can be had, in order."""
+    found = (load_module(name, settings) for name in names)
+    return [module for module in found if module is not None]
+
+
+def _entry_point(name: str) -> ModuleFactory | None:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=name):
+        factory: ModuleFactory = entry.load()
+        return factory
+    return None
+
+
+def _sqlite(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authsqlite import open_sqlite_module
+
+    return open_sqlite_module(settings.path("authsqliterc"))
+
+
+def _mysql(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authmysql import open_mysql_module
+
+    return open_mysql_module(settings.path("authmysqlrc"))
+
+
+def _pgsql(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authpgsql import open_pgsql_module
+
+    return open_pgsql_module(settings.path("authpgsqlrc"))
+
+
+_FACTORIES: dict[str, ModuleFactory] = {
+    "authmysql": _mysql,
+    "authpgsql": _pgsql,
+    "authsqlite": _sqlite,
+}
+_EXTRAS = {"authldap": "ldap", "authmysql": "mysql", "authpgsql": "pgsql"}
+
+MODULE_NAMES = tuple(_FACTORIES)
