@@ -6,6 +6,8 @@ Other names that callers may want live in the modules: `names` (file names), `fo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from couriermail.maildir.acl import Acl, AclEntry, identities_of
+    from couriermail.maildir.acl_store import AclStore
     from couriermail.maildir.delivery import (
         DeliveryResult,
         PreparedMessage,
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     )
     from couriermail.maildir.entries import Entry
     from couriermail.maildir.errors import (
+        AclMinimumError,
         InvalidNameError,
         MaildirError,
         MaildirExistsError,
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
         QuotaExceeded,
         QuotaTextError,
     )
+    from couriermail.maildir.keyword_list import format_keyword_list, parse_keyword_list
+    from couriermail.maildir.keyword_store import KeywordStore
     from couriermail.maildir.locks import LockPolicy
     from couriermail.maildir.maildir import Maildir, deliver_all
     from couriermail.maildir.mbox import deliver_mbox
@@ -34,9 +39,12 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "acl": ("Acl", "AclEntry", "identities_of"),
+            "acl_store": ("AclStore",),
             "delivery": ("DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all"),
             "entries": ("Entry",),
             "errors": (
+                "AclMinimumError",
                 "InvalidNameError",
                 "MaildirError",
                 "MaildirExistsError",
@@ -46,6 +54,8 @@ else:
                 "QuotaExceeded",
                 "QuotaTextError",
             ),
+            "keyword_list": ("format_keyword_list", "parse_keyword_list"),
+            "keyword_store": ("KeywordStore",),
             "locks": ("LockPolicy",),
             "maildir": ("Maildir", "deliver_all"),
             "mbox": ("deliver_mbox",),
@@ -55,9 +65,14 @@ else:
     )
 
 __all__ = [
+    "Acl",
+    "AclEntry",
+    "AclMinimumError",
+    "AclStore",
     "DeliveryResult",
     "Entry",
     "InvalidNameError",
+    "KeywordStore",
     "LockPolicy",
     "Maildir",
     "MaildirError",
@@ -75,4 +90,7 @@ __all__ = [
     "commit_all",
     "deliver_all",
     "deliver_mbox",
+    "format_keyword_list",
+    "identities_of",
+    "parse_keyword_list",
 ]

@@ -241,11 +241,12 @@ def prepare(
     directory: str,
     chunks: Chunks,
     *,
-    ledger: QuotaLedger,
+    ledger: QuotaLedger | None,
     flags: str = "",
     keywords: Iterable[str] = (),
     when: float | None = None,
     mode: int = 0o600,
+    unique: str | None = None,
 ) -> PreparedMessage:
     """Write a message to `tmp/`, ready to be committed.
 
@@ -253,10 +254,13 @@ def prepare(
         directory: the maildir or folder.
         chunks: the message; its parts are written one after the other and not joined.
         ledger: quota accounts; one ledger for all messages that are committed together.
+            None delivers whatever the quota says, and records nothing.
         flags: letters; a message with flags goes to `cur/`.
         keywords: stored for the message before it becomes visible.
         when: time of arrival, for the name and the file's times; now when None.
         mode: permission bits of the file, less the umask.
+        unique: tells the message apart from others that this process delivers at the same
+            moment; a running number when None.
 
     Raises:
         QuotaExceeded: the message does not fit.
@@ -265,12 +269,23 @@ def prepare(
         MaildirStorageError: the system refused.
     """
     flags = sorted_flags(flags)
-    account = ledger.account(directory) if counts_for_quota(f":2,{flags}") else None
+    account = None
+    if ledger is not None and counts_for_quota(f":2,{flags}"):
+        account = ledger.account(directory)
     known = message_size(chunks)
     if account is not None and known is not None:
         account.admit(known)
+    unique = str(next(_counter)) if unique is None else unique
     try:
-        prepared = _write(directory, chunks, flags=flags, when=when, mode=mode, account=account)
+        prepared = _write(
+            directory,
+            chunks,
+            flags=flags,
+            when=when,
+            mode=mode,
+            account=account,
+            unique=unique,
+        )
     except BaseException:
         if account is not None and known is not None:
             account.withdraw(known)
@@ -368,9 +383,10 @@ def _write(
     when: float | None,
     mode: int,
     account: QuotaAccount | None,
+    unique: str,
 ) -> PreparedMessage:
     now = time.time() if when is None else when
-    pid, unique, host = os.getpid(), str(next(_counter)), escape_host(os.uname().nodename)
+    pid, host = os.getpid(), escape_host(os.uname().nodename)
     tmp = f"{directory}/{TMP}/{tmp_name(now, pid, unique, host)}"
     try:
         descriptor = os.open(

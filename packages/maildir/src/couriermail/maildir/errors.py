@@ -13,6 +13,7 @@ from couriermail.core.durable import FULL_ERRORS
 from couriermail.core.errors import CouriermailError, StorageError
 
 __all__ = [
+    "AclMinimumError",
     "InvalidNameError",
     "MaildirError",
     "MaildirExistsError",
@@ -59,6 +60,24 @@ class InvalidNameError(MaildirError):
     enhanced_code = "5.2.0"
     exit_code = 65  # EX_DATAERR
     errno = codes.EINVAL
+
+
+class AclMinimumError(MaildirError):
+    """An access control list that would lock out an owner or the administrators.
+
+    Attributes:
+        identifier: who would lose rights that cannot be taken away (spec maildir 4.9 rule 5).
+    """
+
+    is_temporary = False
+    reply_code = 550
+    enhanced_code = "5.7.0"
+    exit_code = 65  # EX_DATAERR
+    errno = codes.EINVAL
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(f"{identifier} would lose access rights that it must have")
+        self.identifier = identifier
 
 
 class QuotaTextError(MaildirError):

@@ -2,41 +2,33 @@
 
 The store needs no lock: `courierimapkeywords/BASENAME` holds the newest keywords of one
 message, one per line.  A delivery writes that file before the message becomes visible, so
-that no reader sees the message without them.
+that no reader sees the message without them.  `keyword_store` has the rest.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
-from couriermail.core.durable import create_exclusive, sync_directory, write_all
+from couriermail.core.durable import sync_directory
 from couriermail.maildir.errors import InvalidNameError, maildir_error
+from couriermail.maildir.keyword_list import format_keywords
+from couriermail.maildir.names import MaildirKey, key_of
+from couriermail.maildir.replacing import scratch_name, unlink_quietly, write_scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from couriermail.maildir.names import MaildirKey
-
-__all__ = ["KEYWORDS_DIRECTORY", "distinct_keywords", "store_new_keywords"]
+__all__ = [
+    "KEYWORDS_DIRECTORY",
+    "SCRATCH_PREFIX",
+    "checked_key",
+    "store_new_keywords",
+    "write_update",
+]
 
 KEYWORDS_DIRECTORY = "courierimapkeywords"
-
-
-def distinct_keywords(keywords: Iterable[str]) -> list[str]:
-    """Keywords without repeats; ASCII case does not matter and the first spelling stays.
-
-    Raises:
-        InvalidNameError: an empty keyword, or one with a line end or NUL.
-    """
-    kept: dict[str, str] = {}
-    for keyword in keywords:
-        if not keyword or any(char in "\n\r\0" for char in keyword):
-            raise InvalidNameError(f"not a keyword: {keyword!r}")
-        folded = keyword.encode("utf-8", "surrogateescape").lower()
-        kept.setdefault(folded.decode("utf-8", "surrogateescape"), keyword)
-    return list(kept.values())
+SCRATCH_PREFIX = ".tmp."  # readers remove such files when they are 15 minutes old
 
 
 def store_new_keywords(directory: str, key: MaildirKey, keywords: Iterable[str]) -> str:
@@ -49,37 +41,57 @@ def store_new_keywords(directory: str, key: MaildirKey, keywords: Iterable[str])
         InvalidNameError: a keyword that cannot be stored.
         MaildirError: the system refused.
     """
-    lines = "".join(f"{keyword}\n" for keyword in distinct_keywords(keywords))
-    if not lines:
+    data = format_keywords(keywords)
+    if not data:
         return ""
     store = f"{directory}/{KEYWORDS_DIRECTORY}"
-    scratch = f"{store}/.tmp.{int(time.time())}{key}"
     path = f"{store}/{key}"
+    scratch = ""
     try:
-        _make_store(directory, store)
-        _write(scratch, lines.encode("utf-8", "surrogateescape"))
+        scratch = write_update(directory, data)
         os.rename(scratch, path)  # nobody else knows the key yet
         sync_directory(store)
     except OSError as error:
+        unlink_quietly(scratch)
         raise maildir_error(error, "cannot store keywords in", store) from error
     return path
+
+
+def write_update(directory: str, data: bytes) -> str:
+    """Write an update to a scratch file of the store, which is made if need be.
+
+    Returns:
+        The synced scratch file.
+
+    Raises:
+        OSError: the system refused.
+    """
+    store = f"{directory}/{KEYWORDS_DIRECTORY}"
+    scratch = f"{store}/{SCRATCH_PREFIX}{scratch_name('keywords')}"
+    try:
+        write_scratch(scratch, data)
+    except FileNotFoundError:
+        _make_store(directory, store)
+        write_scratch(scratch, data)
+    return scratch
+
+
+def checked_key(name: str) -> MaildirKey:
+    """The key of a message name, if keywords can be stored for it.
+
+    Raises:
+        InvalidNameError: it is empty, hidden, or would name another file than a message's.
+    """
+    key = key_of(name)
+    if not key or key.startswith(".") or any(char in "/\n\0" for char in key):
+        raise InvalidNameError(f"not a message name: {name!r}")
+    return key
 
 
 def _make_store(directory: str, store: str) -> None:
     try:
         os.mkdir(store, 0o700)
         os.chmod(store, os.stat(directory).st_mode & 0o777)
+        sync_directory(directory)
     except FileExistsError:
-        pass
-
-
-def _write(path: str, data: bytes) -> None:
-    descriptor = create_exclusive(path, 0o600)
-    try:
-        write_all(descriptor, data)
-        os.fdatasync(descriptor)
-    except OSError:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(descriptor)
+        pass  # another process was faster

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["DotLock", "LockPolicy", "try_lock_file"]
+__all__ = ["DotLock", "LockPolicy", "folder_lock", "try_lock_file"]
+
+FOLDER_LOCK_SECONDS = 120.0  # age at which a folder's lock counts as left behind
 
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -205,6 +207,16 @@ class DotLock:
             return os.lstat(self.path).st_mtime + self._policy.stale_after < time.time()
         except OSError:
             return False
+
+
+def folder_lock(directory: str, policy: LockPolicy | None = None) -> DotLock:
+    """The lock `tmp/courier.lock` of a maildir or folder (spec maildir 4.4).
+
+    IMAP servers hold it while they scan a folder or change keywords.  Nothing is lost without
+    it; it only keeps programs from each other's half-done changes.
+    """
+    default = LockPolicy(retry_after=1.0, stale_after=FOLDER_LOCK_SECONDS)
+    return DotLock(f"{directory}/tmp/courier", policy or default)
 
 
 def try_lock_file(descriptor: int) -> bool:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from couriermail.core.clock import Clock
+    from couriermail.maildir.acl import Acl
     from couriermail.maildir.delivery import PreparedMessage
     from couriermail.maildir.entries import Entry
+    from couriermail.maildir.keyword_store import KeywordStore
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
     from couriermail.maildir.writing import Chunks
@@ -139,6 +141,7 @@ class Maildir:
         keywords: Iterable[str] = (),
         when: float | None = None,
         ledger: QuotaLedger | None = None,
+        unique: str | None = None,
     ) -> PreparedMessage:
         """Write a message to `tmp/` and let the caller decide when to commit it.
 
@@ -149,6 +152,7 @@ class Maildir:
             when: see `deliver`.
             ledger: one object for all messages that are committed together, so that they
                 cannot pass a quota together.
+            unique: see `couriermail.maildir.delivery.prepare`.
 
         Raises:
             MaildirError: see `deliver`.
@@ -161,6 +165,7 @@ class Maildir:
             keywords=keywords,
             when=self._clock.now() if when is None and self._clock is not None else when,
             mode=self.file_mode,
+            unique=unique,
         )
 
     def folder(self, name: str) -> Maildir:
@@ -251,6 +256,34 @@ class Maildir:
         from couriermail.maildir.maildirsize import set_quota
 
         set_quota(owner_of(self.path), _quota(quota))
+
+    @property
+    def keywords(self) -> KeywordStore:
+        """The keywords of the messages here: `box.keywords.set(key, ["todo"])`."""
+        from couriermail.maildir.keyword_store import KeywordStore
+
+        return KeywordStore(self.path, clock=self._clock)
+
+    def acl(self, folder: str = "INBOX") -> Acl:
+        """The access control list that counts for a folder of this maildir.
+
+        Raises:
+            MaildirError: see `couriermail.maildir.AclStore.read`.
+        """
+        from couriermail.maildir.acl_store import AclStore
+
+        return AclStore(self.path, clock=self._clock).read(folder)
+
+    def set_acl(self, folder: str, acl: Acl, *, owner: str | None = None) -> None:
+        """Store a folder's access control list; durable when it returns.
+
+        Raises:
+            AclMinimumError: somebody would be locked out; nothing was changed.
+            MaildirError: see `couriermail.maildir.AclStore.write`.
+        """
+        from couriermail.maildir.acl_store import AclStore
+
+        AclStore(self.path, clock=self._clock).write(folder, acl, owner=owner)
 
     def __repr__(self) -> str:
         return f"Maildir({self.path!r})"

@@ -54,8 +54,15 @@ def escape_host(host: str) -> str:
 
 
 def tmp_name(now: float, pid: int, unique: str, host: str) -> str:
-    """The name in `tmp/` of a message that arrived `now` (seconds since the epoch)."""
-    return f"{_stamp(now)}P{pid}_{unique}.{host}"
+    """The name in `tmp/` of a message that arrived `now` (seconds since the epoch).
+
+    Args:
+        now: time of arrival.
+        pid: number of the process.
+        unique: tells the files of one process apart; may be empty for its only one.
+        host: the machine's name, escaped.
+    """
+    return f"{_stamp(now)}P{pid}{_unique(unique)}.{host}"
 
 
 def new_name(
@@ -66,7 +73,7 @@ def new_name(
     An empty message gets no `S=` (spec maildir 2.2).
     """
     size_part = f"{_SIZE}{size}" if size else ""
-    return f"{_stamp(now)}P{pid}V{device:016X}I{inode:016X}_{unique}.{host}{size_part}"
+    return f"{_stamp(now)}P{pid}V{device:016X}I{inode:016X}{_unique(unique)}.{host}{size_part}"
 
 
 def current_name(key: str, flags: str) -> str:
@@ -140,6 +147,10 @@ def counts_for_quota(name: str) -> bool:
 def is_hidden(name: str) -> bool:
     """True for names that every reader of `tmp`, `new` and `cur` passes over."""
     return name.startswith(".")
+
+
+def _unique(unique: str) -> str:
+    return f"_{unique}" if unique else ""
 
 
 def _stamp(now: float) -> str:
