@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from couriermail.auth.errors import (
         AuthError,
         DirectoryError,
+        DuplicateNameError,
         InvalidLoginError,
         PasswordError,
         UserdbError,
+        UserdbInputError,
+        UserdbLinkError,
         WireError,
     )
     from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     )
     from couriermail.auth.records import UserdbRecord, UserdbSource
     from couriermail.auth.userdb import UserdbDirectory
+    from couriermail.auth.userdb_compile import compile_userdb
+    from couriermail.auth.userdb_edit import UserdbDocument, edit_userdb, read_userdb_document
+    from couriermail.auth.userdb_module import UserdbModule
     from couriermail.auth.userdb_tables import UserdbTables
     from couriermail.auth.userdb_text import UserdbText
     from couriermail.auth.wire import (
@@ -54,9 +60,12 @@ else:
             "errors": (
                 "AuthError",
                 "DirectoryError",
+                "DuplicateNameError",
                 "InvalidLoginError",
                 "PasswordError",
                 "UserdbError",
+                "UserdbInputError",
+                "UserdbLinkError",
                 "WireError",
             ),
             "hmac_context": ("HMAC_ALGORITHMS", "HmacContext"),
@@ -72,6 +81,9 @@ else:
             ),
             "records": ("UserdbRecord", "UserdbSource"),
             "userdb": ("UserdbDirectory",),
+            "userdb_compile": ("compile_userdb",),
+            "userdb_edit": ("UserdbDocument", "edit_userdb", "read_userdb_document"),
+            "userdb_module": ("UserdbModule",),
             "userdb_tables": ("UserdbTables",),
             "userdb_text": ("UserdbText",),
             "wire": (
@@ -85,11 +97,7 @@ else:
                 "cram_request",
                 "login_request",
             ),
-            "wire_replies": (
-                "AccountFields",
-                "ListReader",
-                "ReplyReader",
-            ),
+            "wire_replies": ("AccountFields", "ListReader", "ReplyReader"),
         },
     )
 
@@ -107,6 +115,7 @@ __all__ = [
     "CramResponse",
     "Directory",
     "DirectoryError",
+    "DuplicateNameError",
     "EnumerateRequest",
     "HmacContext",
     "InvalidLoginError",
@@ -122,16 +131,23 @@ __all__ = [
     "RequestLimits",
     "RequestParser",
     "UserdbDirectory",
+    "UserdbDocument",
     "UserdbError",
+    "UserdbInputError",
+    "UserdbLinkError",
+    "UserdbModule",
     "UserdbRecord",
     "UserdbSource",
     "UserdbTables",
     "UserdbText",
     "WireError",
+    "compile_userdb",
     "cram_request",
     "default_scheme",
+    "edit_userdb",
     "hash_password",
     "login_request",
     "make_like",
+    "read_userdb_document",
     "verify_password",
 ]

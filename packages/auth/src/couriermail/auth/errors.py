@@ -57,3 +57,30 @@ class WireError(DirectoryError):
 
     To a client this is a temporary failure; a server closes the connection.
     """
+
+
+class DuplicateNameError(UserdbError):
+    """A userdb has two records of one name.
+
+    Attributes:
+        reason: the words that makeuserdb's users know, without the place.
+    """
+
+    def __init__(self, name: bytes, *, path: str, line: int | None = None) -> None:
+        shown = name.decode("utf-8", "backslashreplace")
+        # Spec auth 2.6 fixes these words, which never named the place.
+        self.reason = f"Cannot store record for {shown} - duplicate or out of disk space."
+        super().__init__(self.reason, path=path, line=line)
+
+
+class UserdbLinkError(UserdbError):
+    """A symbolic link stands where the userdb, or a table of it, should be."""
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__("is a symbolic link", path=path)
+
+
+class UserdbInputError(AuthError):
+    """A name, field or value that no userdb can hold; nothing was changed."""
+
+    exit_code = 65  # EX_DATAERR

@@ -19,7 +19,11 @@ import attrs
 
 from couriermail.auth.account import Account, AccountOptions
 
-__all__ = ["UserdbRecord", "UserdbSource"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["UserdbRecord", "UserdbSource", "is_reverse_entry"]
 
 _MAX_ID = 2**32 - 2  # the next one means "no user" to the system
 
@@ -47,6 +51,15 @@ class UserdbRecord:
         values = _values(self.shadow + b"|" + self.fields)
         own = _value(values, f"{service}pw")
         return own if own is not None else _value(values, "systempw")
+
+    def hmac_context(self, service: str, algorithm: str) -> str | None:
+        """The stored HMAC context: `<service>-hmac-<hash>pw`, else `hmac-<hash>pw` (4.5)."""
+        own = self.secret(f"{service}-hmac-{algorithm}pw")
+        return own if own is not None else self.secret(f"hmac-{algorithm}pw")
+
+    def secret(self, name: str) -> str | None:
+        """The value of the first password field of that name, or None."""
+        return _value(_values(self.shadow + b"|" + self.fields), name)
 
     def account(self, name: str, service: str) -> Account | None:
         """The account that the record describes; None when it lacks a required field."""
@@ -89,6 +102,19 @@ class UserdbSource(Protocol):
             DirectoryError: the records cannot be read.
         """
         ...
+
+    def records(self) -> Iterator[tuple[bytes, UserdbRecord]]:
+        """Every record but the reverse entries, sorted by name.
+
+        Raises:
+            DirectoryError: the records cannot be read.
+        """
+        ...
+
+
+def is_reverse_entry(name: bytes) -> bool:
+    """Tell whether a record leads from a uid to a name (`1001=`), and is no account."""
+    return name.endswith(b"=")
 
 
 def _values(fields: bytes) -> dict[bytes, bytes]:

@@ -69,7 +69,7 @@ class UserdbDirectory:
         clock = clock or SystemClock()
         name = os.fspath(path)
         is_compiled = os.path.exists(f"{name}.dat")
-        source = UserdbTables(name, clock) if is_compiled else UserdbText(name)
+        source = UserdbTables(name) if is_compiled else UserdbText(name)
         return cls(source, revalidate=revalidate, clock=clock)
 
     def lookup(self, name: str, service: str) -> Account | None:

@@ -2,43 +2,30 @@
 
     file    = *( blank | "#" text | record )          ; records: see `couriermail.auth.records`
 
-A directory is walked recursively.  Names that begin with `.` or end with `~` are skipped, and
-what a package manager left there (`*.rpmsave`, `*.rpmnew`, `*.dpkg-*`, a newer `*.dist`)
-makes the userdb unusable until somebody has looked at it, as the makeuserdb manual has it.
-Neither file nor directory may have permission bits for group or world: they hold passwords.
-
 The index is one dict from name to the undecoded fields.  `refresh` compares the identity of
 every file (device, inode, size, modification time) and reads all of them again when one
 changed; files that change while they are read are read once more.
 
-Standard: spec auth 3.1; spec maildir 4.16 (directory checks).
+Standard: spec auth 3.1.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 
 import attrs
 
-from couriermail.auth.errors import UserdbError
-from couriermail.auth.records import UserdbRecord
-from couriermail.table.errors import TableSourceError
-from couriermail.table.source import source_files
+from couriermail.auth.errors import DuplicateNameError, UserdbError
+from couriermail.auth.records import UserdbRecord, is_reverse_entry
+from couriermail.auth.userdb_files import UserdbFile, read_file, userdb_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["UserdbText"]
 
-_GROUP_AND_WORLD = 0o077
 _READ_ATTEMPTS = 5  # an editor that saves this often in a row is still at work
-
-
-@attrs.frozen
-class _FileIdentity:
-    path: str
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
 
 
 @attrs.define(eq=False)
@@ -50,7 +37,7 @@ class UserdbText:
     """
 
     path: str = attrs.field(converter=os.fspath)
-    _files: tuple[_FileIdentity, ...] | None = attrs.field(default=None, init=False)
+    _files: tuple[UserdbFile, ...] | None = attrs.field(default=None, init=False)
     _index: dict[bytes, bytes] = attrs.field(factory=dict, init=False, repr=False)
 
     def refresh(self) -> bool:
@@ -60,11 +47,11 @@ class UserdbText:
             UserdbError: permissions, leftovers, a duplicate name, or the file system.
         """
         for _ in range(_READ_ATTEMPTS):
-            files = _identify(self.path)
+            files = userdb_files(self.path)
             if files == self._files:
                 return False
             index = _read_index(files)
-            if _identify(self.path) == files:
+            if userdb_files(self.path) == files:
                 self._files, self._index = files, index
                 return True
         raise UserdbError("keeps changing while it is read", path=self.path)
@@ -75,55 +62,30 @@ class UserdbText:
         Raises:
             UserdbError: the text was never read and cannot be read now.
         """
-        if self._files is None:
-            self.refresh()
+        self._require_read()
         fields = self._index.get(name)
         return None if fields is None else UserdbRecord(fields)
 
+    def records(self) -> Iterator[tuple[bytes, UserdbRecord]]:
+        """Every record but the reverse entries, sorted by name.
 
-def _identify(path: str) -> tuple[_FileIdentity, ...]:
-    try:
-        return tuple(_walk(path))
-    except TableSourceError as error:
-        raise UserdbError(str(error), path=path) from error
-    except FileNotFoundError as error:
-        raise UserdbError("not found", path=path) from error
-    except (OSError, ValueError) as error:
-        raise UserdbError(str(error), path=path) from error
+        Raises:
+            UserdbError: as for `find`.
+        """
+        self._require_read()
+        for name, fields in sorted(self._index.items()):
+            if not is_reverse_entry(name):
+                yield name, UserdbRecord(fields)
 
-
-def _walk(path: str) -> list[_FileIdentity]:
-    status = os.stat(path)
-    if status.st_mode & _GROUP_AND_WORLD:
-        raise UserdbError("MAY NOT HAVE GROUP OR WORLD PERMISSIONS!!", path=path)
-    if not stat.S_ISDIR(status.st_mode):
-        return [
-            _FileIdentity(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        ]
-    found: list[_FileIdentity] = []
-    for name in source_files(path):
-        if not os.path.basename(name).startswith("."):
-            found += _walk(name)
-    for name in sorted(os.listdir(path)):
-        below = f"{path}/{name}"
-        if not name.startswith(".") and not name.endswith("~") and _is_real_directory(below):
-            found += _walk(below)
-    return found
+    def _require_read(self) -> None:
+        if self._files is None:
+            self.refresh()
 
 
-def _is_real_directory(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)  # links could lead in circles
-
-
-def _read_index(files: tuple[_FileIdentity, ...]) -> dict[bytes, bytes]:
+def _read_index(files: tuple[UserdbFile, ...]) -> dict[bytes, bytes]:
     index: dict[bytes, bytes] = {}
     for file in files:
-        try:
-            with open(file.path, "rb") as stream:
-                data = stream.read()
-        except OSError as error:
-            raise UserdbError(error.strerror or str(error), path=file.path) from error
-        _add_records(index, data, file.path)
+        _add_records(index, read_file(file.path), file.path)
     return index
 
 
@@ -133,8 +95,5 @@ def _add_records(index: dict[bytes, bytes], data: bytes, path: str) -> None:
         if not tab or not name or line.startswith(b"#"):
             continue
         if name in index:
-            shown = name.decode("utf-8", "backslashreplace")
-            # The same wording as when the userdb is compiled (spec auth 2.6).
-            text = f"Cannot store record for {shown} - duplicate or out of disk space."
-            raise UserdbError(text, path=path, line=number)
+            raise DuplicateNameError(name, path=path, line=number)
         index[name] = fields
