@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.maildir.acl import Acl, AclEntry, identities_of
     from couriermail.maildir.acl_store import AclStore
+    from couriermail.maildir.clientlock import ClientLock, MailboxLock
     from couriermail.maildir.delivery import (
         DeliveryResult,
         PreparedMessage,
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from couriermail.maildir.mbox import deliver_mbox
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
+    from couriermail.maildir.scanning import Snapshot, scan
+    from couriermail.maildir.sharedfolders import SharedFolders
+    from couriermail.maildir.sharedindex import SharedAccount, SharedGroup, SharedIndex, SharedNames
+    from couriermail.maildir.sharedpaths import FolderKind, ResolvedFolder, resolve_folder
+    from couriermail.maildir.subscriptions import Subscriptions
+    from couriermail.maildir.uiddb import (
+        NumberedFolder,
+        NumberedMessage,
+        UidDatabase,
+        number_messages,
+    )
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -41,6 +53,7 @@ else:
         {
             "acl": ("Acl", "AclEntry", "identities_of"),
             "acl_store": ("AclStore",),
+            "clientlock": ("ClientLock", "MailboxLock"),
             "delivery": ("DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all"),
             "entries": ("Entry",),
             "errors": (
@@ -61,6 +74,12 @@ else:
             "mbox": ("deliver_mbox",),
             "names": ("MaildirKey",),
             "quota": ("Quota", "Usage"),
+            "scanning": ("Snapshot", "scan"),
+            "sharedfolders": ("SharedFolders",),
+            "sharedindex": ("SharedAccount", "SharedGroup", "SharedIndex", "SharedNames"),
+            "sharedpaths": ("FolderKind", "ResolvedFolder", "resolve_folder"),
+            "subscriptions": ("Subscriptions",),
+            "uiddb": ("NumberedFolder", "NumberedMessage", "UidDatabase", "number_messages"),
         },
     )
 
@@ -69,11 +88,14 @@ __all__ = [
     "AclEntry",
     "AclMinimumError",
     "AclStore",
+    "ClientLock",
     "DeliveryResult",
     "Entry",
+    "FolderKind",
     "InvalidNameError",
     "KeywordStore",
     "LockPolicy",
+    "MailboxLock",
     "Maildir",
     "MaildirError",
     "MaildirExistsError",
@@ -81,16 +103,30 @@ __all__ = [
     "MaildirLockedError",
     "MaildirMissingError",
     "MaildirStorageError",
+    "NumberedFolder",
+    "NumberedMessage",
     "PreparedMessage",
     "Quota",
     "QuotaExceeded",
     "QuotaLedger",
     "QuotaTextError",
+    "ResolvedFolder",
+    "SharedAccount",
+    "SharedFolders",
+    "SharedGroup",
+    "SharedIndex",
+    "SharedNames",
+    "Snapshot",
+    "Subscriptions",
+    "UidDatabase",
     "Usage",
     "commit_all",
     "deliver_all",
     "deliver_mbox",
     "format_keyword_list",
     "identities_of",
+    "number_messages",
     "parse_keyword_list",
+    "resolve_folder",
+    "scan",
 ]

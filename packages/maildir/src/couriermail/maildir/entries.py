@@ -6,7 +6,7 @@ import os
 
 import attrs
 
-from couriermail.maildir.errors import MaildirMissingError, maildir_error
+from couriermail.maildir.errors import maildir_error
 from couriermail.maildir.names import MaildirKey, flags_of, is_hidden, key_of, size_of
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["Entry", "find_entry", "iter_entries"]
+__all__ = ["Entry", "iter_entries"]
 
 
 @attrs.frozen(kw_only=True)
@@ -94,20 +94,6 @@ def iter_entries(directory: str) -> Iterator[Entry]:
                         yield Entry(directory=directory, subdirectory=subdirectory, name=found.name)
         except OSError as error:
             raise maildir_error(error, "cannot list", path) from error
-
-
-def find_entry(directory: str, key: str) -> Entry:
-    """The message with this key, wherever its flags have taken it.
-
-    Raises:
-        MaildirMissingError: there is none.
-        MaildirError: the maildir cannot be read.
-    """
-    if key and "/" not in key and not is_hidden(key):
-        for entry in iter_entries(directory):
-            if entry.key == key:
-                return entry
-    raise MaildirMissingError(f"no message {key!r} in {directory}", path=directory)
 
 
 def _open_no_link(path: str, flags: int) -> int:

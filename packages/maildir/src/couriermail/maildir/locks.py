@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["DotLock", "LockPolicy", "folder_lock", "try_lock_file"]
+__all__ = [
+    "DotLock",
+    "LockPolicy",
+    "claim_path",
+    "folder_lock",
+    "names_dead_process",
+    "try_lock_file",
+    "unclaim_path",
+]
 
 FOLDER_LOCK_SECONDS = 120.0  # age at which a folder's lock counts as left behind
 
@@ -105,13 +113,13 @@ class DotLock:
         Raises:
             MaildirError: the system refused for another reason.
         """
-        if not self._claim():
+        if not claim_path(self.path):
             return False
         try:
             self.is_held = self._link()
         finally:
             if not self.is_held:
-                self._unclaim()
+                unclaim_path(self.path)
         return self.is_held
 
     def release(self) -> None:
@@ -121,7 +129,7 @@ class DotLock:
         self.is_held = False
         if self._is_file and _read(self.path) == self._identity:  # not if it was taken from us
             os.unlink(self.path)
-        self._unclaim()
+        unclaim_path(self.path)
 
     def __enter__(self) -> DotLock:
         """Wait for the lock.
@@ -140,17 +148,6 @@ class DotLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
-
-    def _claim(self) -> bool:
-        with _held_guard:
-            if (os.getpid(), self.path) in _held:
-                return False
-            _held.add((os.getpid(), self.path))
-            return True
-
-    def _unclaim(self) -> None:
-        with _held_guard:
-            _held.discard((os.getpid(), self.path))
 
     def _link(self) -> bool:
         host = escape_host(os.uname().nodename)
@@ -183,22 +180,8 @@ class DotLock:
             os.close(descriptor)
 
     def _remove_stale(self) -> None:
-        if self._holder_is_dead() or self._is_old():
+        if names_dead_process(_read(self.path)) or self._is_old():
             _unlink_quietly(self.path)
-
-    def _holder_is_dead(self) -> bool:
-        pid, _, host = _read(self.path).partition(":")
-        if host != os.uname().nodename or not (pid.isascii() and pid.isdecimal()):
-            return False
-        if int(pid) == os.getpid():
-            return True  # not in the table of held paths, so from an earlier process
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, OverflowError):
-            return False
-        return False
 
     def _is_old(self) -> bool:
         if not self._policy.stale_after:
@@ -217,6 +200,41 @@ def folder_lock(directory: str, policy: LockPolicy | None = None) -> DotLock:
     """
     default = LockPolicy(retry_after=1.0, stale_after=FOLDER_LOCK_SECONDS)
     return DotLock(f"{directory}/tmp/courier", policy or default)
+
+
+def names_dead_process(holder: str) -> bool:
+    """True when `PID:HOST` names this process or one of this host that has ended.
+
+    A path that this process holds never gets here (`claim_path`), so a lock file with its
+    number was left by an earlier process.
+    """
+    pid, _, host = holder.partition(":")
+    if host != os.uname().nodename or not (pid.isascii() and pid.isdecimal()):
+        return False
+    if int(pid) == os.getpid():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def claim_path(path: str) -> bool:
+    """Note that a thread of this process holds the lock file `path`; False when one does."""
+    with _held_guard:
+        if (os.getpid(), path) in _held:
+            return False
+        _held.add((os.getpid(), path))
+        return True
+
+
+def unclaim_path(path: str) -> None:
+    """Forget what `claim_path` noted."""
+    with _held_guard:
+        _held.discard((os.getpid(), path))
 
 
 def try_lock_file(descriptor: int) -> bool:

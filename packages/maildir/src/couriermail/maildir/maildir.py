@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.keyword_store import KeywordStore
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
+    from couriermail.maildir.scanning import Snapshot
     from couriermail.maildir.writing import Chunks
 
 __all__ = ["BATCH_SIZE", "Maildir", "deliver_all"]
@@ -209,13 +210,23 @@ class Maildir:
 
         return iter_entries(self.path)
 
+    def scan(self) -> Snapshot:
+        """The messages at this moment by key, each once, whatever others rename meanwhile.
+
+        Raises:
+            MaildirError: the maildir cannot be read.
+        """
+        from couriermail.maildir.scanning import scan
+
+        return scan(self.path)
+
     def entry(self, key: str) -> Entry:
         """The message with this key.
 
         Raises:
             MaildirMissingError: there is none.
         """
-        from couriermail.maildir.entries import find_entry
+        from couriermail.maildir.scanning import find_entry
 
         return find_entry(self.path, key)
 
@@ -225,7 +236,9 @@ class Maildir:
         Raises:
             MaildirMissingError: there is none.
         """
-        return self.entry(key).open()
+        from couriermail.maildir.scanning import open_current
+
+        return open_current(self.path, key)
 
     @property
     def quota(self) -> Quota | None:
