@@ -7,9 +7,19 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.auth.account import Account, AccountOptions, Directory
+    from couriermail.auth.authdaemonrc import (
+        AuthdaemonSettings,
+        ClientTimeouts,
+        parse_authdaemonrc,
+        read_authdaemonrc,
+    )
     from couriermail.auth.chain import ChainDirectory
+    from couriermail.auth.client import AuthDaemonClient
+    from couriermail.auth.daemon import AuthDaemon, DaemonLimits
+    from couriermail.auth.daemon_socket import PidFile, activated_socket, listen_on, make_directory
     from couriermail.auth.errors import (
         AuthError,
+        DaemonUnavailableError,
         DirectoryError,
         DuplicateNameError,
         InvalidLoginError,
@@ -29,6 +39,12 @@ if TYPE_CHECKING:
         hash_password,
         make_like,
         verify_password,
+    )
+    from couriermail.auth.privileges import (
+        account_environment,
+        become_account,
+        create_home,
+        drop_privileges,
     )
     from couriermail.auth.records import UserdbRecord, UserdbSource
     from couriermail.auth.userdb import UserdbDirectory
@@ -56,9 +72,27 @@ else:
         __name__,
         {
             "account": ("Account", "AccountOptions", "Directory"),
+            "authdaemonrc": (
+                "AuthdaemonSettings",
+                "ClientTimeouts",
+                "parse_authdaemonrc",
+                "read_authdaemonrc",
+            ),
             "chain": ("ChainDirectory",),
+            "client": ("AuthDaemonClient",),
+            "daemon": (
+                "AuthDaemon",
+                "DaemonLimits",
+            ),
+            "daemon_socket": (
+                "PidFile",
+                "activated_socket",
+                "listen_on",
+                "make_directory",
+            ),
             "errors": (
                 "AuthError",
+                "DaemonUnavailableError",
                 "DirectoryError",
                 "DuplicateNameError",
                 "InvalidLoginError",
@@ -79,6 +113,12 @@ else:
                 "make_like",
                 "verify_password",
             ),
+            "privileges": (
+                "account_environment",
+                "become_account",
+                "create_home",
+                "drop_privileges",
+            ),
             "records": ("UserdbRecord", "UserdbSource"),
             "userdb": ("UserdbDirectory",),
             "userdb_compile": ("compile_userdb",),
@@ -88,6 +128,7 @@ else:
             "userdb_text": ("UserdbText",),
             "wire": (
                 "AuthRequest",
+                "DaemonUnavailableError",
                 "EnumerateRequest",
                 "PasswdRequest",
                 "PreRequest",
@@ -108,11 +149,16 @@ __all__ = [
     "AccountFields",
     "AccountLister",
     "AccountOptions",
+    "AuthDaemon",
+    "AuthDaemonClient",
     "AuthError",
     "AuthModule",
     "AuthRequest",
+    "AuthdaemonSettings",
     "ChainDirectory",
+    "ClientTimeouts",
     "CramResponse",
+    "DaemonLimits",
     "Directory",
     "DirectoryError",
     "DuplicateNameError",
@@ -125,6 +171,7 @@ __all__ = [
     "PasswordChanger",
     "PasswordError",
     "PasswordVerifier",
+    "PidFile",
     "PreRequest",
     "ReplyReader",
     "Request",
@@ -141,13 +188,22 @@ __all__ = [
     "UserdbTables",
     "UserdbText",
     "WireError",
+    "account_environment",
+    "activated_socket",
+    "become_account",
     "compile_userdb",
     "cram_request",
+    "create_home",
     "default_scheme",
+    "drop_privileges",
     "edit_userdb",
     "hash_password",
+    "listen_on",
     "login_request",
+    "make_directory",
     "make_like",
+    "parse_authdaemonrc",
+    "read_authdaemonrc",
     "read_userdb_document",
     "verify_password",
 ]

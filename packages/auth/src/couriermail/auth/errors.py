@@ -9,6 +9,7 @@ from couriermail.core.errors import AuthError
 
 __all__ = [
     "AuthError",
+    "DaemonUnavailableError",
     "DirectoryError",
     "InvalidLoginError",
     "PasswordError",
@@ -84,3 +85,18 @@ class UserdbInputError(AuthError):
     """A name, field or value that no userdb can hold; nothing was changed."""
 
     exit_code = 65  # EX_DATAERR
+
+
+class DaemonUnavailableError(DirectoryError):
+    """No authdaemond answers at its socket.
+
+    Attributes:
+        path: the socket, for the log.
+        reason: what the system says.
+    """
+
+    def __init__(self, path: str, error: OSError) -> None:
+        self.path = path
+        self.reason = error.strerror or "Connection timed out"
+        hint = "is the daemon running, and may this user enter its directory?"
+        super().__init__(f"authdaemon: s_connect() failed: {self.reason}: {path}: {hint}")
