@@ -177,13 +177,7 @@ def test_a_command_may_name_the_mailbox_but_no_command(tmp_path: Path) -> None:
         run(tmp_path, "to `grep -o '|.*'`", b"X: |touch pwned\n\nx\n")
 
 
-@pytest.mark.parametrize("mode", ["W", "C", "n", "RW"])
-def test_a_database_for_writing_is_refused_with_its_place(mode: str, tmp_path: Path) -> None:
-    with pytest.raises(RecipeRuntimeError, match=r"not supported yet.*\(r:2:1\)"):
-        run(tmp_path, f'\ngdbmopen("x","{mode}")')
-
-
-def test_161_162_163_a_table_is_read_with_its_fallbacks(tmp_path: Path) -> None:
+def test_162_163_a_table_is_read_with_its_fallbacks(tmp_path: Path) -> None:
     pairs = [(b"user@", b"u"), (b"example.com", b"d"), (b"net", b"n"), (b"10.1", b"net10")]
     build_table(tmp_path / "db", pairs)
     keys = ["user@x.org", "joe@a.b.example.com", "joe@a.net", "joe@a.org"]

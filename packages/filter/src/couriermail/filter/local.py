@@ -248,14 +248,10 @@ class LocalHost:
         return contextmanager(hold)(self._path(path), variables)
 
     def open_database(self, path: bytes, mode: str) -> Database | None:
-        """Open a table for reading; None when there is none.
+        """Open a table; None when that fails, or when another process is writing it."""
+        from couriermail.filter.tables import open_database
 
-        Raises:
-            RecipeRuntimeError: it is to be written to, which is not available yet.
-        """
-        from couriermail.filter.tables import open_table
-
-        return open_table(self._path(path), mode)
+        return open_database(self._path(path), mode)
 
     def close(self) -> None:
         """Close the log file."""

@@ -1,17 +1,17 @@
-"""`gdbmopen` for reading, over the tables that `makedat` builds (spec filter 4.6)."""
+"""The databases of `gdbmopen`: tables as `makedat` builds them (spec filter 4.6)."""
 
 from __future__ import annotations
 
 from couriermail.filter.errors import RecipeRuntimeError
-from couriermail.table import Table, TableError
+from couriermail.table import Table, TableError, WritableTable
 
-__all__ = ["TableDatabase", "open_table"]
+__all__ = ["TableDatabase", "open_database"]
 
 
 class TableDatabase:
-    """A table opened for reading; a `couriermail.filter.Database`."""
+    """An open table; a `couriermail.filter.Database`."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table | WritableTable) -> None:
         self._table = table
 
     def fetch(self, key: bytes) -> bytes | None:
@@ -26,24 +26,37 @@ class TableDatabase:
             raise RecipeRuntimeError(f"gdbmfetch: {error}") from error
 
     def store(self, key: bytes, value: bytes) -> bool:
-        """Refuse: the table is open for reading."""
-        return False
+        """Give a key a value; False for a table open for reading, and keys it cannot hold."""
+        if isinstance(self._table, Table):
+            return False
+        try:
+            self._table.store(key, value)
+        except TableError:
+            return False
+        return True
 
     def close(self) -> None:
-        """Close the table."""
-        self._table.close()
+        """Close the table; what was stored is on the disk then, for all to see.
+
+        Raises:
+            RecipeRuntimeError: it could not be written; nothing was changed.
+        """
+        try:
+            self._table.close()
+        except TableError as error:
+            raise RecipeRuntimeError(f"gdbmclose: {error}") from error
 
 
-def open_table(path: str, mode: str) -> TableDatabase | None:
-    """Open a table with mode `R`; None when there is none, or it is no table.
+def open_database(path: str, mode: str) -> TableDatabase | None:
+    """Open a table; None when there is none, it is no table, or somebody else is writing it.
 
-    Raises:
-        RecipeRuntimeError: writing was asked for, which is not available yet: a recipe must
-            not run on as if it had remembered something.
+    Readers do not wait for a writer: they go on with what was there before.
+
+    Courier: while one process writes, nobody else can open the file at all.
     """
-    if mode != "R":
-        raise RecipeRuntimeError(f"gdbmopen: mode {mode} is not supported yet, only R.")
+    from couriermail.table import open_table
+
     try:
-        return TableDatabase(Table.open(path))
+        return TableDatabase(open_table(path, mode))
     except TableError:
         return None
