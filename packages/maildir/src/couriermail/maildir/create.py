@@ -13,7 +13,13 @@ from couriermail.core.durable import sync_directory
 from couriermail.maildir.errors import maildir_error
 from couriermail.maildir.folders import FOLDER_MARKER, folder_directory, short_name
 
-__all__ = ["SUBDIRECTORIES", "create_folder", "create_maildir", "create_parents"]
+__all__ = [
+    "SUBDIRECTORIES",
+    "create_folder",
+    "create_maildir",
+    "create_parents",
+    "ensure_maildir",
+]
 
 SUBDIRECTORIES = ("cur", "new", "tmp")  # `tmp` last: deliveries start there, so all is ready
 
@@ -67,6 +73,23 @@ def create_parents(path: str, *, mode: int = 0o700) -> None:
         pass  # another process was faster
     except OSError as error:
         raise maildir_error(error, "cannot create", parent) from error
+
+
+def ensure_maildir(path: str) -> None:
+    """Create what a maildir lacks, with its parents, all with mode 0700; durable.
+
+    Raises:
+        MaildirError: the system refused.
+    """
+    create_parents(f"{path}/{SUBDIRECTORIES[0]}")
+    for name in SUBDIRECTORIES:
+        try:
+            _make_directory(f"{path}/{name}", 0o700)
+            sync_directory(path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise maildir_error(error, "cannot create", path) from error
 
 
 def _create(path: str, *, mode: int, inner_mode: int, marker: bool) -> None:

@@ -270,6 +270,23 @@ class Maildir:
 
         set_quota(owner_of(self.path), _quota(quota))
 
+    def warn_if_full(self, template: bytes, *, percent: int) -> MaildirKey | None:
+        """Deliver a warning to the maildir when its quota is that full, at most once a day.
+
+        Args:
+            template: a message; the headers Date and Message-Id are put before it.
+            percent: warn from this share of the quota on.
+
+        Returns:
+            The key of the warning; None when there was no need.
+
+        Raises:
+            MaildirError: it could not be delivered.
+        """
+        from couriermail.maildir.quota_warning import warn_if_full
+
+        return warn_if_full(self.path, template, percent=percent, clock=self._clock)
+
     @property
     def keywords(self) -> KeywordStore:
         """The keywords of the messages here: `box.keywords.set(key, ["todo"])`."""

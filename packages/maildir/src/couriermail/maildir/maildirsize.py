@@ -17,11 +17,11 @@ from __future__ import annotations
 import os
 import time
 
-from couriermail.core.durable import write_all
 from couriermail.maildir.errors import QuotaExceeded, maildir_error
 from couriermail.maildir.folders import TRASH, owner_of
-from couriermail.maildir.names import TMP, counts_for_quota, escape_host, size_of
+from couriermail.maildir.names import counts_for_quota, size_of
 from couriermail.maildir.quota import Quota, Usage, bounded_number, parse_quota
+from couriermail.maildir.replacing import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,7 +244,14 @@ def recalculate(owner: str, quota: Quota) -> SizeFile:
     try:
         before = _newest_change(owner)
         usage = measure(owner)
-        _replace(owner, f"{quota}\n".encode("ascii") + _format_line(usage))
+        # Not synced: the totals are rebuilt from the messages whenever they look wrong.
+        replace_file(
+            owner,
+            f"{owner}/{SIZE_FILE}",
+            f"{quota}\n".encode("ascii") + _format_line(usage),
+            unique="NeWmAiLdIrSiZe",
+            is_durable=False,
+        )
         modified = os.stat(f"{owner}/{SIZE_FILE}").st_mtime
         is_stale = _newest_change(owner) != before
     except OSError as error:
@@ -298,23 +305,6 @@ def _counted_folders(owner: str) -> Iterator[str]:
 
 def _newest_change(owner: str) -> int:
     return max((os.stat(path).st_mtime_ns for path in _message_directories(owner)), default=0)
-
-
-def _replace(owner: str, data: bytes) -> None:
-    # Not synced: the totals are rebuilt from the messages whenever they look wrong.
-    now = time.time_ns() // 1000
-    name = f"{now // 1_000_000}.M{now % 1_000_000}P{os.getpid()}_NeWmAiLdIrSiZe"
-    temporary = f"{owner}/{TMP}/{name}.{escape_host(os.uname().nodename)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            write_all(descriptor, data)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, f"{owner}/{SIZE_FILE}")
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def _format_line(usage: Usage) -> bytes:
