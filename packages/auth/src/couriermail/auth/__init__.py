@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         login_request,
     )
     from couriermail.auth.wire_replies import AccountFields, ListReader, ReplyReader
+    from couriermail.auth.default_domain import with_default_domain
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -90,6 +91,7 @@ else:
                 "listen_on",
                 "make_directory",
             ),
+            "default_domain": ("with_default_domain",),
             "errors": (
                 "AuthError",
                 "DaemonUnavailableError",
@@ -143,8 +145,6 @@ else:
     )
 
 __all__ = [
-    "HMAC_ALGORITHMS",
-    "SCHEMES",
     "Account",
     "AccountFields",
     "AccountLister",
@@ -163,6 +163,7 @@ __all__ = [
     "DirectoryError",
     "DuplicateNameError",
     "EnumerateRequest",
+    "HMAC_ALGORITHMS",
     "HmacContext",
     "InvalidLoginError",
     "ListReader",
@@ -177,6 +178,7 @@ __all__ = [
     "Request",
     "RequestLimits",
     "RequestParser",
+    "SCHEMES",
     "UserdbDirectory",
     "UserdbDocument",
     "UserdbError",
@@ -206,4 +208,5 @@ __all__ = [
     "read_authdaemonrc",
     "read_userdb_document",
     "verify_password",
+    "with_default_domain",
 ]

@@ -122,7 +122,7 @@ def parse_authdaemonrc(text: str, *, path: str = "authdaemonrc") -> AuthdaemonSe
     """Read the settings from text.
 
     Raises:
-        RcFileError: a line without `=`, or one that does not name anything.
+        RcFileError: a line without `=`, without a name, or with NUL.
     """
     values: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
@@ -131,7 +131,7 @@ def parse_authdaemonrc(text: str, *, path: str = "authdaemonrc") -> AuthdaemonSe
         if not assignment:
             continue
         name, separator, value = assignment.partition("=")
-        if not separator or not name.strip(_BLANKS):
+        if not separator or not name.strip(_BLANKS) or "\0" in assignment:
             raise RcFileError("bad line, expected NAME=VALUE", path=path, line=number)
         values[name.strip(_BLANKS)] = _unquoted(value.lstrip(_BLANKS))
     return _settings(values, path)

@@ -130,6 +130,10 @@ class PidFile:
         self._descriptor = descriptor
         return True
 
+    def fileno(self) -> int:
+        """The descriptor that holds the lock; -1 without `acquire`."""
+        return self._descriptor
+
     def release(self) -> None:
         """Remove the file and give up the lock; does nothing without `acquire`."""
         if self._descriptor >= 0:
