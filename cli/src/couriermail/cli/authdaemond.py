@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +42,7 @@ POLL_SECONDS = 0.05
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
-class Action(str, Enum):
+class Action(StrEnum):
     """What to do with the daemon."""
 
     start = "start"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 USAGE = "Usage: authenumerate [-s] [-o]"
+SWITCHES = frozenset({"-s", "-o", "--help"})
+VALUE_OPTIONS = frozenset({"--config", "--socket"})
 EXAMPLES = """
 Each line is: name, uid, gid, home and maildir, with TAB between them.
 
@@ -64,13 +66,22 @@ def authenumerate(
 
 def main() -> None:
     """Run the command with `sys.argv` and exit."""
-    from click.exceptions import UsageError
-
-    try:
-        sys.exit(app(prog_name="authenumerate", standalone_mode=False))
-    except UsageError:
+    if not _is_understood(sys.argv[1:]):
         sys.stderr.write(f"{USAGE}\n")
         sys.exit(1)
+    sys.exit(app(prog_name="authenumerate"))
+
+
+def _is_understood(words: list[str]) -> bool:
+    """Tell whether all words are options: the usage line and exit code are Courier's."""
+    rest = iter(words)
+    for word in rest:
+        if word in VALUE_OPTIONS:
+            if next(rest, None) is None:
+                return False
+        elif word not in SWITCHES:
+            return False
+    return True
 
 
 def _line(account: Account, *, with_options: bool) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from couriermail.auth.client import AuthDaemonClient
     from couriermail.auth.daemon import AuthDaemon, DaemonLimits
     from couriermail.auth.daemon_socket import PidFile, activated_socket, listen_on, make_directory
+    from couriermail.auth.default_domain import with_default_domain
     from couriermail.auth.errors import (
         AuthError,
         DaemonUnavailableError,
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
         login_request,
     )
     from couriermail.auth.wire_replies import AccountFields, ListReader, ReplyReader
-    from couriermail.auth.default_domain import with_default_domain
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -145,6 +145,8 @@ else:
     )
 
 __all__ = [
+    "HMAC_ALGORITHMS",
+    "SCHEMES",
     "Account",
     "AccountFields",
     "AccountLister",
@@ -163,7 +165,6 @@ __all__ = [
     "DirectoryError",
     "DuplicateNameError",
     "EnumerateRequest",
-    "HMAC_ALGORITHMS",
     "HmacContext",
     "InvalidLoginError",
     "ListReader",
@@ -178,7 +179,6 @@ __all__ = [
     "Request",
     "RequestLimits",
     "RequestParser",
-    "SCHEMES",
     "UserdbDirectory",
     "UserdbDocument",
     "UserdbError",

@@ -182,8 +182,7 @@ def _is_installed(name: str, settings: AuthdaemonSettings, load: ModuleLoader) -
         _log.error("%s: cannot be used now: %s", name, error)
         return True
     if module is None:
-        _log.info("%s: no such module, skipped", name)
-        return False
+        return False  # the loader has said why
     module.close()
     _log.info("Installation complete: %s", name)
     return True
