@@ -161,6 +161,7 @@ __all__ = [
     "ClientTimeouts",
     "CramResponse",
     "DaemonLimits",
+    "DaemonUnavailableError",
     "Directory",
     "DirectoryError",
     "DuplicateNameError",
