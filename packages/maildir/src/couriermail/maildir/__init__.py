@@ -8,7 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.maildir.acl import Acl, AclEntry, identities_of
     from couriermail.maildir.acl_store import AclStore
+    from couriermail.maildir.autoresponses import AutoresponseQuota, Autoresponses
     from couriermail.maildir.clientlock import ClientLock, MailboxLock
+    from couriermail.maildir.conversion import Conversion, plan_conversion
     from couriermail.maildir.delivery import (
         DeliveryResult,
         PreparedMessage,
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
         QuotaExceeded,
         QuotaTextError,
     )
+    from couriermail.maildir.filterrecipe import FilterRecipe, ForeignRecipeError
+    from couriermail.maildir.filterrules import FilterRule, RuleError, RuleKind, RuleProblem
+    from couriermail.maildir.filterstore import FilterConfig, FilterStore, read_filter_config
+    from couriermail.maildir.hierarchy import remove_folders, rename_folders
     from couriermail.maildir.keyword_list import format_keyword_list, parse_keyword_list
     from couriermail.maildir.keyword_store import KeywordStore
     from couriermail.maildir.locks import LockPolicy
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.mbox import deliver_mbox
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
-    from couriermail.maildir.scanning import Snapshot, scan
+    from couriermail.maildir.scanning import Snapshot, find_entry, scan
     from couriermail.maildir.sharedfolders import SharedFolders
     from couriermail.maildir.sharedindex import SharedAccount, SharedGroup, SharedIndex, SharedNames
     from couriermail.maildir.sharedpaths import FolderKind, ResolvedFolder, resolve_folder
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
         UidDatabase,
         number_messages,
     )
+    from couriermail.maildir.watching import Watcher, watch
 else:
     from couriermail.core.exports import lazy_exports
 
@@ -53,7 +60,9 @@ else:
         {
             "acl": ("Acl", "AclEntry", "identities_of"),
             "acl_store": ("AclStore",),
+            "autoresponses": ("AutoresponseQuota", "Autoresponses"),
             "clientlock": ("ClientLock", "MailboxLock"),
+            "conversion": ("Conversion", "plan_conversion"),
             "delivery": ("DeliveryResult", "PreparedMessage", "QuotaLedger", "commit_all"),
             "entries": ("Entry",),
             "errors": (
@@ -67,6 +76,10 @@ else:
                 "QuotaExceeded",
                 "QuotaTextError",
             ),
+            "filterrecipe": ("FilterRecipe", "ForeignRecipeError"),
+            "filterrules": ("FilterRule", "RuleError", "RuleKind", "RuleProblem"),
+            "filterstore": ("FilterConfig", "FilterStore", "read_filter_config"),
+            "hierarchy": ("remove_folders", "rename_folders"),
             "keyword_list": ("format_keyword_list", "parse_keyword_list"),
             "keyword_store": ("KeywordStore",),
             "locks": ("LockPolicy",),
@@ -74,12 +87,13 @@ else:
             "mbox": ("deliver_mbox",),
             "names": ("MaildirKey",),
             "quota": ("Quota", "Usage"),
-            "scanning": ("Snapshot", "scan"),
+            "scanning": ("Snapshot", "find_entry", "scan"),
             "sharedfolders": ("SharedFolders",),
             "sharedindex": ("SharedAccount", "SharedGroup", "SharedIndex", "SharedNames"),
             "sharedpaths": ("FolderKind", "ResolvedFolder", "resolve_folder"),
             "subscriptions": ("Subscriptions",),
             "uiddb": ("NumberedFolder", "NumberedMessage", "UidDatabase", "number_messages"),
+            "watching": ("Watcher", "watch"),
         },
     )
 
@@ -88,10 +102,18 @@ __all__ = [
     "AclEntry",
     "AclMinimumError",
     "AclStore",
+    "AutoresponseQuota",
+    "Autoresponses",
     "ClientLock",
+    "Conversion",
     "DeliveryResult",
     "Entry",
+    "FilterConfig",
+    "FilterRecipe",
+    "FilterRule",
+    "FilterStore",
     "FolderKind",
+    "ForeignRecipeError",
     "InvalidNameError",
     "KeywordStore",
     "LockPolicy",
@@ -111,6 +133,9 @@ __all__ = [
     "QuotaLedger",
     "QuotaTextError",
     "ResolvedFolder",
+    "RuleError",
+    "RuleKind",
+    "RuleProblem",
     "SharedAccount",
     "SharedFolders",
     "SharedGroup",
@@ -120,13 +145,20 @@ __all__ = [
     "Subscriptions",
     "UidDatabase",
     "Usage",
+    "Watcher",
     "commit_all",
     "deliver_all",
     "deliver_mbox",
+    "find_entry",
     "format_keyword_list",
     "identities_of",
     "number_messages",
     "parse_keyword_list",
+    "plan_conversion",
+    "read_filter_config",
+    "remove_folders",
+    "rename_folders",
     "resolve_folder",
     "scan",
+    "watch",
 ]

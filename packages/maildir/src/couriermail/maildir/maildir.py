@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
     from couriermail.maildir.scanning import Snapshot
+    from couriermail.maildir.watching import Watcher
     from couriermail.maildir.writing import Chunks
 
 __all__ = ["BATCH_SIZE", "Maildir", "deliver_all"]
@@ -204,6 +205,56 @@ class Maildir:
         path = create_folder(self.path, name)
         return Maildir(path, file_mode=self.file_mode, clock=self._clock)
 
+    def rename_folder(self, old: str, new: str) -> list[tuple[str, str]]:
+        """Rename a folder and those below it, and count the quota again.
+
+        Returns:
+            Old and new name of each folder renamed.
+
+        Raises:
+            InvalidNameError: a bad name, or the new one is the old one or below it.
+            MaildirMissingError: there is no such folder.
+            MaildirExistsError: a folder of a new name exists; nothing was renamed.
+            MaildirStorageError: the system refused; what was done is undone.
+        """
+        from couriermail.maildir.hierarchy import rename_folders
+
+        pairs = rename_folders(self.path, old, new)
+        self._recount()
+        return pairs
+
+    def remove_folder(self, name: str, *, subfolders: bool = False) -> list[str]:
+        """Remove a folder with its messages, and count the quota again.
+
+        Args:
+            name: the folder.
+            subfolders: remove the folders below it as well.
+
+        Returns:
+            The names of the folders removed.
+
+        Raises:
+            InvalidNameError: a bad name, or the maildir itself.
+            MaildirMissingError: there is no such folder.
+            MaildirStorageError: the system refused.
+        """
+        from couriermail.maildir.hierarchy import remove_folders
+
+        names = remove_folders(self.path, name, subfolders=subfolders)
+        self._recount()
+        return names
+
+    def watch(self) -> Watcher:
+        """Tell when this maildir or folder changes; see `couriermail.maildir.watching`.
+
+        Raises:
+            MaildirMissingError: it is no maildir.
+            MaildirStorageError: it cannot be looked at.
+        """
+        from couriermail.maildir.watching import watch
+
+        return watch(self.path)
+
     def __iter__(self) -> Iterator[Entry]:
         """The messages, from their names alone."""
         from couriermail.maildir.entries import iter_entries
@@ -314,6 +365,10 @@ class Maildir:
         from couriermail.maildir.acl_store import AclStore
 
         AclStore(self.path, clock=self._clock).write(folder, acl, owner=owner)
+
+    def _recount(self) -> None:
+        if (quota := self.quota) is not None:
+            self.set_quota(quota)
 
     def __repr__(self) -> str:
         return f"Maildir({self.path!r})"
