@@ -13,6 +13,9 @@ __all__ = [
     "DirectoryError",
     "InvalidLoginError",
     "PasswordError",
+    "SaslAbortedError",
+    "SaslError",
+    "SaslMechanismError",
     "UserdbError",
     "WireError",
 ]
@@ -100,3 +103,23 @@ class DaemonUnavailableError(DirectoryError):
         self.reason = error.strerror or "Connection timed out"
         hint = "is the daemon running, and may this user enter its directory?"
         super().__init__(f"authdaemon: s_connect() failed: {self.reason}: {path}: {hint}")
+
+
+class SaslError(AuthError):
+    """A SASL exchange failed: the other side broke the mechanism, or proved nothing."""
+
+
+class SaslMechanismError(SaslError):
+    """There is no such mechanism, or none that both sides may use."""
+
+    reply_code = 504  # RFC 4954 4: mechanism not supported
+    enhanced_code = "5.5.4"
+    reply_text = "Unknown authentication mechanism."
+
+
+class SaslAbortedError(SaslError):
+    """The client gave up with `*`, or sent what no step of the mechanism can be."""
+
+    reply_code = 501  # RFC 4954 4
+    enhanced_code = "5.7.0"
+    reply_text = "Authentication cancelled."

@@ -19,8 +19,8 @@ Standard: spec auth 2.6, 3.2; spec maildir 4.16.
 
 from __future__ import annotations
 
-import hashlib
 import os
+import secrets
 
 import attrs
 
@@ -105,10 +105,10 @@ def compile_records(path: str, location: str, text: bytes) -> CompiledUserdb:
             main.append((name, b"1"))
             shadow.append((name, b"1"))
             continue
-        public, secret = _split_fields(fields)
+        public, private = _split_fields(fields)
         main.append((name, b"|".join([*public, place])))
-        if secret:
-            shadow.append((name, b"|".join(secret)))
+        if private:
+            shadow.append((name, b"|".join(private)))
     return CompiledUserdb(main=main, shadow=shadow)
 
 
@@ -168,7 +168,7 @@ def _read_compiled(path: str, replaced: Mapping[str, bytes]) -> CompiledUserdb:
 
 
 def _write_tables(path: str, compiled: CompiledUserdb) -> int:
-    mark = (RUN_KEY, _mark(compiled))
+    mark = (RUN_KEY, secrets.token_hex(16).encode())  # of the contents it would tell too much
     tables = [
         NewTable(
             path=f"{path}shadow.dat",
@@ -204,23 +204,13 @@ def _duplicate(path: str, key: bytes) -> UserdbError:
     return DuplicateNameError(key, path=path)
 
 
-def _mark(compiled: CompiledUserdb) -> bytes:
-    """The same for the same records, so that makeuserdb gives the same bytes again."""
-    digest = hashlib.sha256()
-    for pairs in (compiled.main, compiled.shadow):
-        for name, fields in sorted(pairs):
-            digest.update(b"%s\t%s\n" % (name, fields))
-        digest.update(b"\n")
-    return digest.hexdigest().encode()
-
-
 def _split_fields(fields: bytes) -> tuple[list[bytes], list[bytes]]:
     public: list[bytes] = []
-    secret: list[bytes] = []
+    private: list[bytes] = []
     for field in fields.split(b"|") if fields else []:
         name, equals, _ = field.partition(b"=")
-        (secret if equals and name.endswith(b"pw") else public).append(field)
-    return public, secret
+        (private if equals and name.endswith(b"pw") else public).append(field)
+    return public, private
 
 
 def _file_with(path: str, name: bytes) -> str:
