@@ -106,10 +106,66 @@ def _pgsql(settings: ModuleSettings) -> AuthModule:
     return open_pgsql_module(settings.path("authpgsqlrc"))
 
 
+def _userdb(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.userdb_module import UserdbModule
+
+    return UserdbModule.open(settings.userdb or settings.path("userdb"))
+
+
+def _ldap(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authldap import open_ldap_module
+
+    return open_ldap_module(settings.path("authldaprc"))
+
+
+def _pam(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authpam import PamModule
+
+    return PamModule(passwd_command=settings.passwd_command)
+
+
+def _pwd(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.systemusers import SystemUsersModule
+
+    return SystemUsersModule(name="authpwd", passwd_command=settings.passwd_command)
+
+
+def _shadow(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.shadow import find_shadow_entry
+    from couriermail.auth.backends.systemusers import SystemUsersModule
+
+    return SystemUsersModule(
+        name="authshadow",
+        find_shadow=find_shadow_entry,
+        passwd_command=settings.passwd_command,
+    )
+
+
+def _pipe(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authpipe import PipeModule
+    from couriermail.auth.backends.pipechild import PipeChild, PipeTimeouts
+
+    timeouts = PipeTimeouts(answer=settings.pipe_seconds)
+    return PipeModule(PipeChild(settings.path("authProg"), timeouts))
+
+
+def _custom(settings: ModuleSettings) -> AuthModule:
+    from couriermail.auth.backends.authcustom import load_custom_module
+
+    return load_custom_module(settings.custom_class)
+
+
 _FACTORIES: dict[str, ModuleFactory] = {
+    "authcustom": _custom,
+    "authldap": _ldap,
     "authmysql": _mysql,
+    "authpam": _pam,
     "authpgsql": _pgsql,
+    "authpipe": _pipe,
+    "authpwd": _pwd,
+    "authshadow": _shadow,
     "authsqlite": _sqlite,
+    "authuserdb": _userdb,
 }
 _EXTRAS = {"authldap": "ldap", "authmysql": "mysql", "authpgsql": "pgsql"}
 

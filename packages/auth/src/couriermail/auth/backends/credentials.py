@@ -57,19 +57,23 @@ class LoginCheck:
 
     The decoy is used from the first account with a hash on: where passwords are stored in
     clear, the check that costs something would itself tell which names exist.
+
+    Args:
+        prefers_clear: where both are stored, the clear password decides and not the hash.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, prefers_clear: bool = False) -> None:
         from couriermail.auth.passwords import PasswordVerifier
 
+        self._prefers_clear = prefers_clear
         self._verifier = PasswordVerifier()
         self._has_hashes = False
 
     def accept(self, account: Account | None, password: str) -> Account | None:
         """The account with the password that logged in, or None when it does not fit.
 
-        The stored hash decides where there is one, else the stored clear password; an account
-        with neither has none that fits, and the empty password never fits.
+        The stored hash decides where there is one, else the stored clear password (or the other
+        way round); an account with neither has none that fits, and the empty password never fits.
 
         Raises:
             PasswordError: the hash needs an algorithm that this system lacks.
@@ -79,13 +83,14 @@ class LoginCheck:
         return attrs.evolve(account, clear_password=password)  # spec auth 4.1, rule 4: PASSWD2
 
     def _fits(self, account: Account | None, password: str) -> bool:
-        if account is not None and account.password:
+        clear = (account.clear_password if account else None) or ""
+        stored = (account.password if account else None) or ""
+        if stored and not (self._prefers_clear and clear):
             self._has_hashes = True
-            return self._verifier.verify(account.password, password)
+            return self._verifier.verify(stored, password)
         if self._has_hashes:
             self._verifier.verify(None, password)
-        stored = account.clear_password if account is not None else None
-        return bool(stored) and is_same_text(stored or "", password)
+        return bool(clear) and is_same_text(clear, password)
 
 
 def accept_cram(account: Account | None, response: CramResponse) -> Account | None:
