@@ -141,13 +141,13 @@ def _ask(request: Request) -> bool:
 
 
 def _account(client: AuthDaemonClient, words: Sequence[str], service: str) -> AccountFields | None:
-    from couriermail.auth import PreRequest, login_request, with_default_domain
+    from couriermail.auth import DomainRule, PreRequest, login_request
 
     if len(words) == 1:
         return client.ask(PreRequest(name=words[0], service=service, remote=client.remote))
     environment = os.environ
-    domain = environment.get("DEFDOMAIN", "")
-    name = with_default_domain(words[0], domain, environment.get("DOMAINSEP"))
+    rule = DomainRule(environment.get("DEFDOMAIN", ""), environment.get("DOMAINSEP"))
+    name = rule.apply(words[0])
     request = login_request(name, words[1], service, remote=client.remote)
     _show_login(environment, client.remote, name, words[1])
     return client.ask(request)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from couriermail.auth.client import AuthDaemonClient
     from couriermail.auth.daemon import AuthDaemon, DaemonLimits
     from couriermail.auth.daemon_socket import PidFile, activated_socket, listen_on, make_directory
-    from couriermail.auth.default_domain import with_default_domain
     from couriermail.auth.errors import (
         AuthError,
         DaemonUnavailableError,
@@ -80,7 +79,6 @@ if TYPE_CHECKING:
     from couriermail.auth.userdb_text import UserdbText
     from couriermail.auth.wire import (
         AuthRequest,
-        DaemonUnavailableError,
         EnumerateRequest,
         PasswdRequest,
         PreRequest,
@@ -108,7 +106,6 @@ else:
             "client": ("AuthDaemonClient",),
             "daemon": ("AuthDaemon", "DaemonLimits"),
             "daemon_socket": ("PidFile", "activated_socket", "listen_on", "make_directory"),
-            "default_domain": ("with_default_domain",),
             "errors": (
                 "AuthError",
                 "DaemonUnavailableError",
@@ -171,7 +168,6 @@ else:
             "userdb_text": ("UserdbText",),
             "wire": (
                 "AuthRequest",
-                "DaemonUnavailableError",
                 "EnumerateRequest",
                 "PasswdRequest",
                 "PreRequest",
@@ -206,7 +202,6 @@ __all__ = [
     "ClientTimeouts",
     "CramResponse",
     "DaemonLimits",
-    "DaemonUnavailableError",
     "DaemonUnavailableError",
     "Directory",
     "DirectoryError",
@@ -273,5 +268,4 @@ __all__ = [
     "start_client",
     "start_sasl",
     "verify_password",
-    "with_default_domain",
 ]
