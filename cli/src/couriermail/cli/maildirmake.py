@@ -23,7 +23,8 @@ USAGE = "Usage: maildirmake [ options ] maildir"
 # Options whose value is the rest of the word or the next word.
 OPTIONS_WITH_VALUE = {"-f": "folder", "-F": "component", "-s": "share", "-q": "quota"}
 LONG_OPTIONS = {"--add": "add", "--del": "delete"}  # the value is the next word
-SWITCHES = {"-S": "sharable"}
+SWITCHES = {"-S": "sharable", "--checkutf8": "check_utf8", "--convutf8": "convert_utf8"}
+CONVERSIONS = {"check_utf8", "convert_utf8"}
 
 
 class UsageError(Exception):
@@ -49,16 +50,18 @@ class Request:
 
     Attributes:
         maildir: the maildir named.
+        mailfilter: the mail filter to convert as well, or None.
+        switches: options without a value, by name.
         values: options with a value, by name.
-        sharable: True for `-S`.
     """
 
-    __slots__ = ("maildir", "sharable", "values")
+    __slots__ = ("maildir", "mailfilter", "switches", "values")
 
     def __init__(self) -> None:
         self.maildir = ""
+        self.mailfilter: str | None = None
+        self.switches: set[str] = set()
         self.values: dict[str, str] = {}
-        self.sharable = False
 
 
 def read_command_line(words: Sequence[str]) -> Request:
@@ -73,7 +76,9 @@ def read_command_line(words: Sequence[str]) -> Request:
         _read_option(request, rest)
     if not rest or ("share" in request.values and not _names_folder(request)):
         raise UsageError
-    request.maildir = rest[0]  # Courier: further words are ignored
+    request.maildir = rest[0]
+    if request.switches & CONVERSIONS and len(rest) > 1:
+        request.mailfilter = rest[1]  # Courier: other words are ignored
     return request
 
 
@@ -86,7 +91,9 @@ def run(request: Request) -> None:
     from couriermail.maildir.errors import MaildirError
 
     try:
-        if "add" in request.values:
+        if request.switches & CONVERSIONS:
+            _convert(request)
+        elif "add" in request.values:
             _add_shared(request.maildir, request.values["add"])
         elif "delete" in request.values:
             _delete_shared(request.maildir, request.values["delete"])
@@ -117,7 +124,7 @@ def main() -> None:
 def _read_option(request: Request, rest: list[str]) -> None:
     word = rest.pop(0)
     if word in SWITCHES:
-        request.sharable = True
+        request.switches.add(SWITCHES[word])
         return
     name = LONG_OPTIONS.get(word) or OPTIONS_WITH_VALUE.get(word[:2])
     if name is None:
@@ -142,7 +149,7 @@ def _create(request: Request) -> None:
     path = request.maildir if folder is None else f"{request.maildir}/.{folder}"
     if quota is None or not os.path.isdir(path):
         if folder is None:
-            create_maildir(path, mode=0o755 if request.sharable else 0o700)
+            create_maildir(path, mode=0o755 if "sharable" in request.switches else 0o700)
         else:
             mode, inner = _folder_modes(request.values.get("share"))
             # `INBOX.` in front: the library would take one off, and the name is verbatim.
@@ -208,6 +215,28 @@ def _check_quota(text: str) -> None:
         Quota.parse(text)
     except QuotaTextError:
         raise CommandError(f"WARN: quota string '{text}' not parseable") from None
+
+
+def _convert(request: Request) -> None:
+    from couriermail.cli.maildirmake_utf8 import convert_names
+    from couriermail.maildir.errors import (
+        MaildirError,
+        MaildirMissingError,
+        MaildirStorageError,
+    )
+    from couriermail.maildir.filterrecipe import ForeignRecipeError
+
+    check_only = "convert_utf8" not in request.switches
+    try:
+        done = convert_names(request.maildir, request.mailfilter, check_only=check_only)
+    except ForeignRecipeError:
+        raise CommandError(f"Failed to parse {request.mailfilter}") from None
+    except (MaildirMissingError, MaildirStorageError):
+        raise  # names the path
+    except MaildirError as error:
+        raise CommandError(f"Error: {error}") from None
+    if not done:
+        sys.exit(1)
 
 
 def _add_shared(maildir: str, value: str) -> None:

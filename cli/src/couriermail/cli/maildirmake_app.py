@@ -21,6 +21,7 @@ Examples:
   maildirmake -f Sent.2026 Maildir           a folder below Sent
   maildirmake -q 10000000S,1000C Maildir     ten megabytes, a thousand messages
   maildirmake -s read,group -f News Maildir  a folder that the group may read
+  maildirmake --checkutf8 Maildir            what a conversion of old folder names would do
 """
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -29,6 +30,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 @app.command(epilog=EXAMPLES)
 def maildirmake(
     maildir: Annotated[str, typer.Argument(help="The maildir.")],
+    mailfilter: Annotated[
+        str | None, typer.Argument(help="With --checkutf8, --convutf8: a mail filter.")
+    ] = None,
     folder: Annotated[
         str | None,
         typer.Option("-f", metavar="FOLDER", help="Create this folder; dots separate levels."),
@@ -53,12 +57,20 @@ def maildirmake(
     sharable: Annotated[
         bool, typer.Option("-S", help="Let others into the maildir, not into its mail.")
     ] = False,
+    check_utf8: Annotated[
+        bool, typer.Option("--checkutf8", help="Say what --convutf8 would change.")
+    ] = False,
+    convert_utf8: Annotated[
+        bool, typer.Option("--convutf8", help="Convert folder names from UTF-7 to UTF-8.")
+    ] = False,
 ) -> None:
     """Create a maildir, or a folder of one."""
     from couriermail.cli.maildirmake import Request, run
 
     request = Request()
-    request.maildir, request.sharable = maildir, sharable
+    request.maildir, request.mailfilter = maildir, mailfilter
+    switches = {"sharable": sharable, "check_utf8": check_utf8, "convert_utf8": convert_utf8}
+    request.switches = {name for name, is_given in switches.items() if is_given}
     values = {
         "folder": folder,
         "component": component,
