@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from couriermail.auth.userdb import UserdbDirectory
     from couriermail.auth.userdb_compile import compile_userdb
     from couriermail.auth.userdb_edit import UserdbDocument, edit_userdb, read_userdb_document
+    from couriermail.auth.userdb_import import ImportRules, passwd_records, read_shadow
     from couriermail.auth.userdb_module import UserdbModule
     from couriermail.auth.userdb_tables import UserdbTables
     from couriermail.auth.userdb_text import UserdbText
@@ -163,6 +164,7 @@ else:
             "userdb": ("UserdbDirectory",),
             "userdb_compile": ("compile_userdb",),
             "userdb_edit": ("UserdbDocument", "edit_userdb", "read_userdb_document"),
+            "userdb_import": ("ImportRules", "passwd_records", "read_shadow"),
             "userdb_module": ("UserdbModule",),
             "userdb_tables": ("UserdbTables",),
             "userdb_text": ("UserdbText",),
@@ -210,6 +212,7 @@ __all__ = [
     "EnumerateRequest",
     "ExternalLogin",
     "HmacContext",
+    "ImportRules",
     "InvalidLoginError",
     "ListReader",
     "PasswdDirectory",
@@ -263,7 +266,9 @@ __all__ = [
     "make_directory",
     "make_like",
     "parse_authdaemonrc",
+    "passwd_records",
     "read_authdaemonrc",
+    "read_shadow",
     "read_userdb_document",
     "start_client",
     "start_sasl",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from couriermail.table.ranges import expand_range
     from couriermail.table.reader import Table
-    from couriermail.table.source import SourceRecord, read_source, source_files
+    from couriermail.table.source import SourceRecord, read_source, read_terminated, source_files
     from couriermail.table.writable import WritableTable, open_table
 else:
     from couriermail.core.exports import lazy_exports
@@ -43,7 +43,7 @@ else:
             "keys": ("Match", "address_keys", "domain_keys", "find_first", "hosted_domain_keys"),
             "ranges": ("expand_range",),
             "reader": ("Table",),
-            "source": ("SourceRecord", "read_source", "source_files"),
+            "source": ("SourceRecord", "read_source", "read_terminated", "source_files"),
             "writable": ("WritableTable", "open_table"),
         },
     )
@@ -69,5 +69,6 @@ __all__ = [
     "hosted_domain_keys",
     "open_table",
     "read_source",
+    "read_terminated",
     "source_files",
 ]

@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SourceRecord", "read_source", "source_files"]
+__all__ = ["SourceRecord", "read_source", "read_terminated", "source_files"]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +64,24 @@ def read_source(path: str | os.PathLike[str], *, cidr: bool = False) -> Iterator
                 return
             if line and not line.startswith(b"#"):
                 yield from _records_of(line, name, number, cidr=cidr)
+
+
+def read_terminated(text: bytes, name: str) -> Iterator[SourceRecord]:
+    """Read the records of a text that must end with a line of one `.` (makedatprog).
+
+    Args:
+        text: the text; what follows the `.` does not count.
+        name: what it is called in errors.
+
+    Raises:
+        TableSourceError: the text ends without the `.`: it may have been cut short.
+    """
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if line == b".":
+            return
+        if line and not line.startswith(b"#"):
+            yield from _records_of(line, name, number, cidr=False)
+    raise TableSourceError("no line with a single dot at the end", path=name)
 
 
 def source_files(path: str | os.PathLike[str]) -> list[str]:
