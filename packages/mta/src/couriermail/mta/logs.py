@@ -69,6 +69,7 @@ def configure_logging(destination: str, program: str, *, level: int = logging.IN
     handler = _handler(destination, program)
     # What no line shows need not be found out for each (logging's documentation, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # the same page names this one
     for name in ("couriermail", "asyncio"):  # asyncio reports what a callback of ours raised
         logger = logging.getLogger(name)
         for old in logger.handlers[:]:

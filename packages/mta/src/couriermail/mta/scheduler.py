@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from couriermail.core import Clock, CouriermailError, Reply, StorageError, SystemClock, reach
+from couriermail.mta.completions import Completions
 from couriermail.mta.planner import Batch, Lane, Planner, Task
 from couriermail.mta.rounds import Ending, conclude
 from couriermail.queue import Outcome, Queue, RetrySchedule
@@ -164,6 +165,7 @@ class Scheduler:
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
     _recording: int = attrs.field(default=0, init=False)
+    _records: Completions[None] = attrs.field(factory=Completions, init=False)
 
     @property
     def in_progress(self) -> int:
@@ -371,7 +373,7 @@ class Scheduler:
             remove=ending.kind == "final",
         )
         self._recording += 1
-        recorded = asyncio.wrap_future(future)
+        recorded = self._records.wait_for(future)
         recorded.add_done_callback(lambda done: self._recorded(round_, done))
 
     def _reports(

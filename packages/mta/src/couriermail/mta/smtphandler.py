@@ -7,12 +7,12 @@ same commit.  All other methods are plain functions, so that a command costs no 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import attrs
 
 from couriermail.core import Reply
+from couriermail.mta.completions import Completions
 from couriermail.mta.submission import Origin, Submission, Submitter
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class SmtpHandler:
     add_message_id: bool = False
     add_date: bool = False
     label: str = "smtp"
+    _completions: Completions[Reply] = attrs.field(factory=Completions, init=False)
 
     def mail(self, session: Session, mail: Mail) -> Reply | None:
         """Begin a submission, or refuse its sender."""
@@ -70,7 +71,7 @@ class SmtpHandler:
         submission = session.data
         session.data = None
         assert isinstance(submission, Submission)  # noqa: S101 - the engine answered MAIL with 250
-        return _Sink(submission)
+        return _Sink(submission, self._completions)
 
     def reset(self, session: Session) -> None:
         """Forget the transaction."""
@@ -103,13 +104,13 @@ class _Sink:
     """One message's bytes on the way into the queue."""
 
     _submission: Submission
+    _completions: Completions[Reply]
 
     def write(self, chunk: bytes) -> None:
         self._submission.write(chunk)
 
-    async def finish(self) -> Reply:
-        future: Future[Reply] = self._submission.finish()
-        return future.result() if future.done() else await asyncio.wrap_future(future)
+    def finish(self) -> asyncio.Future[Reply]:
+        return self._completions.wait_for(self._submission.finish())
 
     def discard(self) -> None:
         self._submission.discard()

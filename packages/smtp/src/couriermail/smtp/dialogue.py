@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,6 +20,9 @@ from couriermail.smtp import events, replies
 from couriermail.smtp.engine import ServerEngine
 from couriermail.smtp.sasl import EXCHANGES, Exchange
 from couriermail.smtp.session import Authenticate, Credentials, DataSink, Handler, Session
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Dialogue", "Hooks"]
 
@@ -99,6 +103,25 @@ class Dialogue:
         except BaseException:  # cancelled at shutdown
             self._discard()
             raise
+        self._event = None
+        self._settle(event, answer)
+
+    def take(self, future: asyncio.Future[Answer]) -> None:
+        """Take the result of a future that a hook returned, which is done, as its answer."""
+        event = self._event
+        if event is None:
+            return
+        if future.cancelled():  # at shutdown
+            self._discard()
+            return
+        error = future.exception()
+        if error is None:
+            answer = future.result()
+        elif isinstance(error, Exception):
+            answer = self._failure(event, error)
+        else:
+            self._discard()
+            raise error
         self._event = None
         self._settle(event, answer)
 

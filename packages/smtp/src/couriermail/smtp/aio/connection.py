@@ -2,10 +2,11 @@
 
 Theory of operation.  `data_received` gives the bytes to the engine and runs the dialogue; when
 no hook wants to be awaited, everything happens inside that one call and the replies leave in
-one write: no task, no future, no stream.  When a hook returns an awaitable, one task drives the
-dialogue until it has drained; bytes that arrive meanwhile wait in the engine, and above
-`HIGH_WATER` reading stops, so the kernel's window holds the client back.  Reading
-also stops while the client does not take our replies.
+one write: no task, no future, no stream.  When a hook returns a future, its callback goes on from
+there; when it returns another awaitable, one task drives the dialogue until it has drained.
+Bytes that arrive meanwhile wait in the engine, and above `HIGH_WATER` reading stops, so the
+kernel's window holds the client back.  Reading also stops while the client does not take our
+replies.
 
 Time is one timer per connection that looks at the clock when the earliest deadline could have
 come, so that activity costs one assignment instead of a cancelled and a new timer.
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._dialogue = Dialogue(self.engine, settings.hooks)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[Answer] | asyncio.Future[None] | None = None
         self._early: list[bytes] | None = None
         self._is_draining = False
         self._is_write_paused = False
@@ -155,13 +156,30 @@ class Connection(asyncio.Protocol):
         if outcome is None:
             self._flush()
             return
-        self._task = self._loop.create_task(self._drive(outcome))
+        if isinstance(outcome, asyncio.Future):
+            self._before_waiting()
+            self._task = outcome
+            outcome.add_done_callback(self._on_answer)
+        else:
+            self._task = self._loop.create_task(self._drive(outcome))
+
+    def _on_answer(self, future: asyncio.Future[Answer]) -> None:
+        self._task = None
+        self._active = self._loop.time()
+        self._dialogue.take(future)
+        if self._transport is None:
+            self._say_goodbye()
+        else:
+            self._advance()
+
+    def _before_waiting(self) -> None:
+        if isinstance(self.engine.pending, DataEnd):
+            self._write()  # storing takes its time; the 354 should not wait for it
 
     async def _drive(self, outcome: Awaitable[Answer] | None) -> None:
         try:
             while outcome is not None:
-                if isinstance(self.engine.pending, DataEnd):
-                    self._write()  # storing takes its time; the 354 should not wait for it
+                self._before_waiting()
                 await self._dialogue.wait(outcome)
                 outcome = self._dialogue.run()
         finally:
