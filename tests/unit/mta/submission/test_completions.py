@@ -6,23 +6,11 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
-from typing import Any
+from unittest import mock
 
 import pytest
 
 from couriermail.mta.completions import Completions
-
-
-class CountingLoop(asyncio.SelectorEventLoop):
-    """Counts how often another thread wakes it."""
-
-    wakes = 0
-
-    def call_soon_threadsafe(
-        self, callback: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> asyncio.Handle:
-        self.wakes += 1
-        return super().call_soon_threadsafe(callback, *args, **kwargs)
 
 
 def in_thread(action: Callable[[], None]) -> None:
@@ -32,7 +20,6 @@ def in_thread(action: Callable[[], None]) -> None:
 
 
 def test_a_batch_that_is_done_together_wakes_the_loop_once() -> None:
-    loop = CountingLoop()
     futures: list[Future[int]] = [Future() for _ in range(50)]
 
     def resolve() -> None:
@@ -41,16 +28,15 @@ def test_a_batch_that_is_done_together_wakes_the_loop_once() -> None:
 
     async def main() -> list[int]:
         completions: Completions[int] = Completions()
+        loop = asyncio.get_running_loop()
         waiters = [completions.wait_for(future) for future in futures]
-        # The thread is waited for here, so that the loop cannot run in between.
-        in_thread(resolve)
+        wake = loop.call_soon_threadsafe
+        with mock.patch.object(loop, "call_soon_threadsafe", wraps=wake) as counted:
+            in_thread(resolve)  # the thread is waited for: the loop cannot run in between
+        assert counted.call_count == 1
         return await asyncio.gather(*waiters)
 
-    try:
-        assert loop.run_until_complete(main()) == list(range(50))
-    finally:
-        loop.close()
-    assert loop.wakes == 1
+    assert asyncio.run(main()) == list(range(50))
 
 
 def test_errors_arrive_and_a_cancelled_waiter_harms_nobody() -> None:
