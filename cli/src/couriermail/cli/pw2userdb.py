@@ -15,7 +15,7 @@ from couriermail.cli.userdb_errors import fail
 
 __all__ = ["app", "main", "run_strictly", "vpopmail_ids"]
 
-PASSWD_FILE = "/etc/passwd"
+ACCOUNTS_FILE = "/etc/passwd"
 SHADOW_FILE = "/etc/shadow"
 
 EXAMPLES = """
@@ -34,7 +34,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 def pw2userdb(
     accounts: Annotated[
         str, typer.Option("--passwd", metavar="FILE", help="Password file.")
-    ] = PASSWD_FILE,
+    ] = ACCOUNTS_FILE,
     shadow: Annotated[str, typer.Option(metavar="FILE", help="Shadow file.")] = SHADOW_FILE,
     noshadow: Annotated[bool, typer.Option("--noshadow", help="Read no shadow file.")] = False,
     nouid: Annotated[bool, typer.Option("--nouid", help="No entries from uid to name.")] = False,

@@ -148,8 +148,11 @@ def _show(file: str, name: str) -> None:
 
 
 def _set(file: str, request: Request) -> None:
+    from couriermail.auth.errors import UserdbInputError
     from couriermail.auth.userdb_edit import edit_userdb
 
+    if any("|" in word or "\n" in word for word in request.words):
+        raise UserdbInputError("Invalid field or value.")  # before anything is asked for
     values = {}
     for word in request.words:
         field, equals, value = os.fsencode(word).partition(b"=")

@@ -77,6 +77,7 @@ def compile_userdb(path: str | os.PathLike[str]) -> int:
     """
     name = os.fspath(path).rstrip("/") or "/"
     _require_plain(name)
+    userdb_files(name)  # where there is nothing to compile, no lock file is left
     with hold_lock(f"{name}.lock", mode=LOCK_MODE):
         return _write_tables(name, _read_compiled(name, {}))
 
