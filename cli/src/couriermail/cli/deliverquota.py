@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 
-from couriermail.cli.message_io import CommandError, map_input, read_pieces
+from couriermail.cli.message_io import CommandError, fail_line, map_input, read_pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def run(request: Request) -> int:
     except QuotaExceeded:
         sys.stdout.write("Mail quota exceeded.\n")
         code = request.over_quota_status
+    except CommandError as error:  # of reading the message
+        raise CommandError(str(error), INPUT_OUTPUT_ERROR) from error
     except MaildirError as error:
         raise CommandError(f"{request.maildir}: {error.reason}", _exit_code(error)) from error
     if request.warn_percent > NO_WARNING:
@@ -205,10 +207,10 @@ def _message() -> Chunks:
 
     try:
         status = os.fstat(0)
-        is_known = stat.S_ISREG(status.st_mode) and status.st_size > 0
-        return memoryview(map_input()) if is_known else read_pieces()
     except OSError as error:
-        raise CommandError(f"stdin: {error.strerror}", INPUT_OUTPUT_ERROR) from error
+        raise fail_line("stdin", error) from error
+    is_known = stat.S_ISREG(status.st_mode) and status.st_size > 0
+    return memoryview(map_input()) if is_known else read_pieces()
 
 
 def _warn(box: Maildir, request: Request) -> None:
