@@ -149,7 +149,7 @@ def _account(client: AuthDaemonClient, words: Sequence[str], service: str) -> Ac
     rule = DomainRule(environment.get("DEFDOMAIN", ""), environment.get("DOMAINSEP"))
     name = rule.apply(words[0])
     request = login_request(name, words[1], service, remote=client.remote)
-    _show_login(environment, client.remote, name, words[1])
+    _show_login(environment, client.remote, words[0], words[1])
     return client.ask(request)
 
 

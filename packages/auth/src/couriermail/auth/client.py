@@ -45,6 +45,10 @@ EXTERNAL = "EXTERNAL"
 READ_BYTES = 65536
 
 
+def _as_text(path: str | os.PathLike[str]) -> str:
+    return os.fspath(path)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class AuthDaemonClient:
     """Asks an authdaemond.  Holds no connection; safe to share between threads.
@@ -57,7 +61,7 @@ class AuthDaemonClient:
         name: the name in a chain of modules.
     """
 
-    path: str = attrs.field(converter=os.fspath)
+    path: str = attrs.field(converter=_as_text)
     remote: str | None = None
     timeouts: ClientTimeouts = attrs.field(factory=ClientTimeouts)
     name: str = "authdaemon"
