@@ -98,7 +98,7 @@ def compile_records(path: str, location: str, text: bytes) -> CompiledUserdb:
     shadow: Pairs = []
     for number, line in enumerate(text.split(b"\n"), 1):
         name, tab, fields = line.partition(b"\t")
-        if not name or name == b"." or line.startswith(b"#"):
+        if not name or line == b"." or line.startswith(b"#"):
             continue
         if len(name) > MAX_KEY_BYTES or name == RUN_KEY:
             raise UserdbError("this name cannot be stored", path=path, line=number)
