@@ -528,6 +528,22 @@ def test_end_of_input_inside_a_message_discards_it() -> None:
     assert drive(engine)[-2:] == [DataDiscarded(None), Closed("eof")]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"MAIL FROM:<> RET=HDRS\r\n",
+        b"MAIL FROM:<> ENVID=x\r\n",
+        MAIL + b"RCPT TO:<a@b.test> NOTIFY=SUCCESS\r\n",
+        MAIL + b"RCPT TO:<a@b.test> ORCPT=rfc822;a@b.test\r\n",
+    ],
+    ids=["RET", "ENVID", "NOTIFY", "ORCPT"],
+)
+def test_a_server_that_sends_no_reports_takes_no_dsn_parameters(command: bytes) -> None:
+    _, lines = talk(HELLO + command, ServerConfig(dsn=False))
+    assert "250-DSN" not in lines
+    assert lines[-1] == "555 5.5.4 Unknown parameter."
+
+
 def test_lmtp_answers_once_per_recipient() -> None:
     engine = ServerEngine(ServerConfig(mode="lmtp"))
     engine.receive(b"EHLO x\r\nLHLO x\r\n" + MAIL + RCPT * 2 + b"DATA\r\n.\r\n")

@@ -35,6 +35,8 @@ class ServerConfig:
         require_auth: answer 530 to mail of clients that did not authenticate.
         chunking: offer CHUNKING and take BDAT (RFC 3030).
         smtputf8: offer SMTPUTF8 (RFC 6531).
+        dsn: offer DSN and take its parameters.  A server that cannot send delivery reports must
+            not: who offers it takes over the duty to send them (RFC 3461 5.2).
         courier: offer XVERP and XSECURITY and take their parameters ("spec smtp 13").
     """
 
@@ -51,4 +53,5 @@ class ServerConfig:
     require_auth: bool = False
     chunking: bool = False
     smtputf8: bool = True
+    dsn: bool = True
     courier: bool = False

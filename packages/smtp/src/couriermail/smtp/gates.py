@@ -62,7 +62,7 @@ def capabilities(config: ServerConfig, *, is_tls: bool) -> list[str]:
         "8BITMIME": True,  # RFC 6152
         "SMTPUTF8": config.smtputf8,  # RFC 6531
         "ENHANCEDSTATUSCODES": True,  # RFC 2034
-        "DSN": True,  # RFC 3461
+        "DSN": config.dsn,  # RFC 3461
         "CHUNKING": config.chunking,  # RFC 3030
         "STARTTLS": config.starttls and not is_tls,  # RFC 3207 4.2
         f"AUTH {mechanisms}": bool(mechanisms) and (is_tls or config.auth_in_clear),  # RFC 4954

@@ -38,7 +38,7 @@ def parse_mail(raw: bytes, config: ServerConfig) -> Mail:
     mail = Mail(reverse_path=reverse_path)
     for keyword, value in _split(rest):
         parameter = _MAIL_PARAMETERS.get(keyword)
-        if parameter is None:
+        if parameter is None or not _is_offered(keyword, config):
             raise _unknown()
         mail = parameter(mail, value, config)
     if not mail.smtputf8 and not reverse_path.isascii():
@@ -63,7 +63,7 @@ def parse_rcpt(raw: bytes, config: ServerConfig, *, smtputf8: bool) -> Rcpt:
     rcpt = Rcpt(forward_path=forward_path)
     for keyword, value in _split(rest):
         parameter = _RCPT_PARAMETERS.get(keyword)
-        if parameter is None:
+        if parameter is None or not _is_offered(keyword, config):
             raise _unknown()
         rcpt = parameter(rcpt, value, config)
     return rcpt
@@ -81,6 +81,10 @@ def _split(rest: bytes) -> Iterator[tuple[bytes, bytes | None]]:
             raise CommandSyntaxError(501, "5.5.4", "Parameter given twice.")
         seen.add(keyword)
         yield keyword, match[2]
+
+
+def _is_offered(keyword: bytes, config: ServerConfig) -> bool:
+    return config.dsn or keyword not in _DSN_KEYWORDS
 
 
 def _unknown() -> CommandSyntaxError:
@@ -211,3 +215,4 @@ _RCPT_PARAMETERS: Mapping[bytes, Callable[[Rcpt, bytes | None, ServerConfig], Rc
     b"NOTIFY": _notify,  # RFC 3461
     b"ORCPT": _orcpt,  # RFC 3461, RFC 6533
 }
+_DSN_KEYWORDS = frozenset({b"RET", b"ENVID", b"NOTIFY", b"ORCPT"})

@@ -258,6 +258,7 @@ class LmtpFront:
             mode="lmtp",
             line_ends="lf",
             bare="keep",
+            dsn=False,  # nobody here could send a report
             limits=Limits(
                 recipients=max(config.bofh.max_recipients, 100),
                 message_size=config.sizelimit if size is None else size,
