@@ -74,6 +74,11 @@ class DeliveryLanes:
     def __attrs_post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(self.max_agents, thread_name_prefix="lmtp")
 
+    @property
+    def lane_count(self) -> int:
+        """Users for whom something waits or runs."""
+        return len(self._lanes)
+
     def deliver(self, uid: int, gid: int, job: LocalJob) -> Future:
         """Have a message delivered.
 
