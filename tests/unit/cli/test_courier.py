@@ -34,6 +34,17 @@ def test_what_courier_does_not_know_is_a_usage_error(words: list[str]) -> None:
     assert CliRunner().invoke(courier.app, words).exit_code == 2
 
 
+@pytest.mark.parametrize("words", [["start"], ["start", "-f"]], ids=["background", "foreground"])
+def test_a_directory_that_is_not_there_starts_nothing(tmp_path: Path, words: list[str]) -> None:
+    missing = tmp_path / "none"
+
+    done = CliRunner().invoke(courier.app, ["-C", str(missing), *words])
+
+    assert done.exit_code == 78
+    assert f"courier: {missing}: no such configuration directory" in done.output
+    assert not missing.exists()
+
+
 def test_nothing_runs_where_nothing_was_set_up(tmp_path: Path) -> None:
     done = CliRunner().invoke(courier.app, ["-C", str(tmp_path / "none"), "status"])
     assert (done.exit_code, done.output) == (3, "not running\n")

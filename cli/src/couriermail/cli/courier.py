@@ -87,6 +87,7 @@ def start(
     there is no syslog.  It is no error if the system runs already.
     """
     with reporting("courier"):
+        _require_directory()
         if faults:
             from couriermail.core import FaultPlan, install_faults
 
@@ -94,6 +95,17 @@ def start(
         if foreground:
             raise typer.Exit(_run(log or "-"))
         raise typer.Exit(_start_in_background(log))
+
+
+def _require_directory() -> None:
+    """A misspelt directory must not start a mail system with nothing but defaults."""
+    if not os.path.isdir(_Chosen.directory):
+        from couriermail.core import ConfigError
+
+        raise ConfigError(
+            "no such configuration directory; name yours with -C or COURIERMAIL_CONFIG",
+            path=_Chosen.directory,
+        )
 
 
 def _run(log: str, ready: int | None = None) -> int:
