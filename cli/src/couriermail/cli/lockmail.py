@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from couriermail.maildir.clientlock import MailboxLock
 
-__all__ = ["Request", "main", "read_command_line", "run", "wait_for_lock"]
+__all__ = ["Interrupted", "Request", "main", "read_command_line", "run", "wait_for_lock"]
 
 USAGE = "Usage: lockmail [-r] [-t time] mailfile program [args]..."
 PAUSE = 5  # seconds after each failed attempt

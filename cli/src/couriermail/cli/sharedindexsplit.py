@@ -48,7 +48,8 @@ def run(words: list[str]) -> int:
     from couriermail.maildir.sharedindexfiles import split_index, write_index_files
 
     directory, letters = _arguments(words)
-    lines = os.fsdecode(sys.stdin.buffer.read()).split("\n")
+    with open(0, "rb", closefd=False) as given:
+        lines = os.fsdecode(given.read()).split("\n")
     try:
         write_index_files(directory, split_index(lines, letters))
     except MaildirError as error:
@@ -64,9 +65,9 @@ def main() -> None:
 
 
 def _arguments(words: list[str]) -> tuple[str, int]:
-    directory, letters, *more = [*words, "0"] if len(words) == 1 else [*words, "", ""]
+    directory, letters = (*words, "0")[:2] if len(words) in {1, 2} else ("", "")
     is_number = letters.isascii() and letters.isdecimal() and len(letters) <= 2
-    if any(more) or not is_number or not os.path.isdir(directory):
+    if not is_number or not os.path.isdir(directory):
         raise CommandError(USAGE, 2, is_bare=True)
     return directory, int(letters)
 

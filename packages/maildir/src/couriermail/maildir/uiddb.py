@@ -65,10 +65,10 @@ class UidDatabase:
         that `next_uid` says was never given.
         """
         header, *lines = data.decode("utf-8", "surrogateescape").split("\n")
-        version, *numbers = header.split()
-        if version != "1" or len(numbers) != 2 or not all(map(_is_number, numbers)):
+        words = header.split()
+        if words[:1] != ["1"] or len(words) != 3 or not all(map(_is_number, words)):
             return None
-        uidvalidity, next_uid = map(int, numbers)
+        uidvalidity, next_uid = map(int, words[1:])
         uids: dict[MaildirKey, int] = {}
         last = 0
         for line in lines:
