@@ -238,15 +238,16 @@ def slapd() -> Iterator[Directory]:
             "".join(f"include /etc/ldap/schema/{name}.schema\n" for name in
                     ("core", "cosine", "inetorgperson", "nis"))
             + f"include {folder}/courier.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n"
-            f"pidfile {folder}/pid\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n"
+            f"pidfile {folder}/pid\nTLSCACertificateFile {certificate}\nTLSCertificateFile {certificate}\nTLSCertificateKeyFile {key}\n"
             "database mdb\nmaxsize 10000000\nsuffix dc=example,dc=com\n"
             "rootdn cn=admin,dc=example,dc=com\nrootpw ldapsekrit\n"
             f"directory {folder}/db\nindex mail eq\ndbnosync\n"
+            "limits * size.soft=500 size.hard=500 size.prtotal=unlimited\n"
             "access to attrs=userPassword by self write by anonymous auth by * read\n"
             "access to * by self write by * read\n"
         )  # fmt: skip
         port = free_port()
-        uri = f"ldap://localhost:{port}"
+        uri = f"ldap://127.0.0.1:{port}"
 
         def is_ready() -> bool:
             try:
@@ -279,7 +280,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
          "-days", "2", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip

@@ -22,8 +22,9 @@ _CONVERSATION_ERROR = 19
 _RHOST = 4
 _ECHO_OFF, _ECHO_ON = 1, 2  # other styles are messages: errors and texts
 
-# open, symbol, service, system, buffer; no answer from the authority; conversation; abort.
-_TROUBLE = frozenset({1, 2, 3, 4, 5, 9, _CONVERSATION_ERROR, 26})
+# open, symbol, service, system, buffer; no answer from the authority; conversation; abort;
+# a module that does not exist.
+_TROUBLE = frozenset({1, 2, 3, 4, 5, 9, _CONVERSATION_ERROR, 26, 28})
 
 
 class _Message(ctypes.Structure):

@@ -1,0 +1,144 @@
+"""Modules by name: the table, entry points, and what is not loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from couriermail.auth import CramResponse, DirectoryError
+from couriermail.auth.backends.authcustom import RefusingModule
+from couriermail.auth.modules import GROUP, MODULE_NAMES, ModuleSettings, load_module, load_modules
+
+MODULES_WITH_SETTINGS = {"authldap", "authmysql", "authpgsql", "authsqlite", "authuserdb"}
+
+CUSTOM = """
+from couriermail.auth.backends.authcustom import RefusingModule
+
+class Mine(RefusingModule):
+    def lookup(self, name, service):
+        return None if name == "x" else service
+
+class Half:
+    def lookup(self, name, service): ...
+
+def make(settings):
+    module = Mine()
+    module.name = settings.config_dir
+    return module
+
+number = 5
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ModuleSettings:
+    return ModuleSettings(config_dir=str(tmp_path))
+
+
+@pytest.fixture
+def custom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An importable module of the administrator, and a distribution that names it."""
+    (tmp_path / "my_auth_module.py").write_text(CUSTOM)
+    info = tmp_path / "mine-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nauthmine = my_auth_module:make\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_auth_module", raising=False)
+    return "my_auth_module"
+
+
+@pytest.mark.parametrize("name", MODULE_NAMES)
+def test_every_module_has_its_name_and_says_trouble_or_nobody(
+    name: str, settings: ModuleSettings
+) -> None:
+    module = load_module(name, settings)
+    if module is None:
+        pytest.skip(f"{name}: its library is not installed")
+    assert module.name == name
+    if name in MODULES_WITH_SETTINGS:
+        with pytest.raises(DirectoryError, match="No such file|not found"):
+            module.lookup("no-such-user", "imap")
+    else:
+        assert module.lookup("no-such-user", "imap") is None
+    module.idle()
+    module.close()
+
+
+def test_an_unknown_module_is_skipped_with_one_line(
+    settings: ModuleSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    modules = load_modules(["authnone", "authcustom", "authnone2"], settings)
+    assert [module.name for module in modules] == ["authcustom"]
+    assert len(caplog.records) == 2
+    assert "authnone: there is no such module; skipped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "library"), [("authldap", "ldap"), ("authmysql", "pymysql"), ("authpgsql", "psycopg")]
+)
+def test_a_missing_library_is_one_line_that_names_the_extra(
+    name: str,
+    library: str,
+    settings: ModuleSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    assert load_module(name, settings) is None
+    assert len(caplog.records) == 1
+    extra = name.removeprefix("auth")
+    assert f"pip install 'couriermail-auth[{extra}]'" in caplog.text
+
+
+def test_an_entry_point_adds_a_module(custom: str, settings: ModuleSettings) -> None:
+    module = load_module("authmine", settings)
+    assert module is not None
+    assert module.name == settings.config_dir
+
+
+def test_a_custom_class_is_a_module(custom: str) -> None:
+    settings = ModuleSettings(config_dir="", custom_class=f"{custom}:Mine")
+    module = load_module("authcustom", settings)
+    assert module is not None
+    assert module.lookup("x", "imap") is None
+    assert module.lookup("y", "imap")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("Missing", "is no class"), ("number", "is no class"), ("Half", "lacks login, cram, idle")],
+)
+def test_a_class_that_is_no_module_is_an_error(custom: str, place: str, words: str) -> None:
+    with pytest.raises(DirectoryError, match=words):
+        load_module("authcustom", ModuleSettings(config_dir="", custom_class=f"{custom}:{place}"))
+
+
+def test_a_custom_module_that_is_missing_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    settings = ModuleSettings(config_dir="", custom_class="no_such_package:Class")
+    assert load_module("authcustom", settings) is None
+    assert "needs no_such_package" in caplog.text
+
+
+def test_without_a_class_authcustom_refuses_everybody() -> None:
+    module = RefusingModule()
+    response = CramResponse(algorithm="md5", challenge=b"", name="a", digest="")
+    assert module.lookup("a", "imap") is None
+    assert module.login("a", "b", "imap") is None
+    assert module.cram(response, "imap") is None
+
+
+def test_nothing_is_imported_before_its_module_is_named() -> None:
+    program = (
+        "import sys; from couriermail.auth.modules import *\n"
+        "load_module('authcustom', ModuleSettings(config_dir='/'))\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {"ldap", "pymysql", "psycopg", "sqlite3", "ctypes", "subprocess"}
