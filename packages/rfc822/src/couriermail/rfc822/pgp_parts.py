@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ENCRYPTED_CONTROL", "RESULT", "RESULT_REPORT", "SIGNATURE", "SplitHeader", "breaks_out",
     "canonical_pieces", "container_pieces", "decoded_status", "has_mimegpg", "has_result_type",
-    "is_multipart_encrypted", "is_multipart_signed", "line_end_of", "splice", "windows",
-    "with_line_end",
+    "is_multipart_encrypted", "is_multipart_signed", "line_end_of", "signed_span", "splice",
+    "windows", "with_line_end",
 ]  # fmt: skip
 
 SIGNATURE = "application/pgp-signature"  # RFC 3156 5
@@ -104,7 +104,9 @@ class SplitHeader:
         inner: list[Field] = []
         outer: list[Field] = []
         for field in split_fields(data[entity.start : entity.body]):
-            raw = field.raw if field.raw.endswith(b"\n") else field.raw + line_end
+            raw = field.raw
+            if not raw.endswith(b"\n"):  # nor may a CR be left that would make an empty line
+                raw = raw.rstrip(b"\r") and raw.rstrip(b"\r") + line_end
             (inner if field.key.startswith(b"content-") else outer).append(Field(raw))
         is_message = entity.parent is None or entity.parent.is_message
         if is_message and not any(field.key == b"mime-version" for field in outer):
@@ -112,6 +114,19 @@ class SplitHeader:
             outer.append(Field(_VERSION + line_end))
         self.inner = b"".join(field.raw for field in inner)
         self.outer = b"".join(field.raw for field in outer)
+
+
+def signed_span(data: bytes | mmap, entity: Entity) -> tuple[int, int]:
+    """What the signature of a part is about: all of it but the line end before the delimiter.
+
+    In a part with nothing in it that line end is inside the part (RFC 1847 2.1, RFC 2046 5.1.1).
+    """
+    start, end = entity.start, entity.end
+    if end > start and data[end - 1 : end] == b"\n" and data[end : end + 2] == b"--":
+        end -= 1
+        if end > start and data[end - 1 : end] == b"\r":
+            end -= 1
+    return start, end
 
 
 def canonical_pieces(

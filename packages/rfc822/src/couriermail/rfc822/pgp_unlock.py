@@ -25,6 +25,7 @@ from couriermail.rfc822.pgp_parts import (
     is_multipart_encrypted,
     is_multipart_signed,
     line_end_of,
+    signed_span,
     splice,
     with_line_end,
 )
@@ -104,16 +105,14 @@ class _Unlocking:
             pending.extend(reversed(entity.children))
 
     def _verified(self, data: bytes | mmap, entity: Entity, line_end: bytes) -> bytes:
-        content, signature = entity.children[:2]
+        start, end = signed_span(data, entity.children[0])
+        signature = b"".join(iter_decoded(data, entity.children[1]))
         self._runs += 1
         try:
-            outcome = self._engine.verify(
-                canonical_pieces(data, content.start, content.end),
-                b"".join(iter_decoded(data, signature)),
-            )
+            outcome = self._engine.verify(canonical_pieces(data, start, end), signature)
         except PgpProgramError as error:
             outcome = PgpOutcome(status=_REFUSED, report=str(error))
-        return self._result(data, entity, outcome, data[content.start : content.end], line_end)
+        return self._result(data, entity, outcome, data[start:end], line_end)
 
     def _decrypted(self, data: bytes | mmap, entity: Entity, line_end: bytes) -> bytes:
         self._runs += 1
