@@ -9,6 +9,7 @@ import os
 
 from couriermail.cli.message_io import default_charset, write_out
 from couriermail.cli.reformime_text import encode_text
+from couriermail.cli.version import VERSION
 from couriermail.rfc822.defects import FATAL, Defect, DefectKind
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ __all__ = [
     "dump_structure", "fatal_descriptions", "rewrite", "show_report", "show_text", "validate",
 ]  # fmt: skip
 
-AGENT = "reformime (couriermail 0.1.0)"
+AGENT = f"reformime (couriermail {VERSION})"
 
 # Kinds without a line here are no business of this command (spec rfc822 4.13).
 DESCRIPTIONS = {
