@@ -21,25 +21,25 @@ def autoreply_obstacle(headers: Headers) -> str | None:
     Args:
         headers: of the message that would be answered.
     """
-
-    def value(name: str) -> str:
-        field = headers.field(name)
-        return field.value.strip(" \t").lower() if field else ""
-
-    if value("content-type").startswith("multipart/report"):
+    if _value(headers, "content-type").startswith("multipart/report"):
         return "it is a report"
-    if value("precedence").startswith(_BULK):
+    if _value(headers, "precedence").startswith(_BULK):
         return "its precedence is low"
-    if value("auto-submitted") not in ("", "no"):  # RFC 3834 5
+    if _value(headers, "auto-submitted") not in ("", "no"):  # RFC 3834 5
         return "a program sent it"
-    if any(value(name) for name in _LIST_FIELDS):
+    if any(_value(headers, name) for name in _LIST_FIELDS):
         return "it came from a mailing list"
     if any(field.value.strip() == "<>" for field in headers.get_fields("return-path")):
         return "its reverse path is empty"
-    if {word.strip() for word in value("x-auto-response-suppress").split(",")} & {
+    if {word.strip() for word in _value(headers, "x-auto-response-suppress").split(",")} & {
         "all", "autoreply", "oof",
     }:  # fmt: skip
         return "its sender wants no answer"
     if not (headers.addresses("reply-to") or headers.addresses("from")):
         return "it names no sender"
     return None
+
+
+def _value(headers: Headers, name: str) -> str:
+    field = headers.field(name)
+    return field.value.strip(" \t").lower() if field else ""

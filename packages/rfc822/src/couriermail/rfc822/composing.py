@@ -113,22 +113,32 @@ def compose(
     """
     from couriermail.rfc822.message import Message
 
-    inline = tuple(inline)
-    if inline and html is None:
-        raise EncodingError("inline parts need the html that shows them")
-    header = [_address_field("From", [sender])]
-    named = (("To", to), ("Cc", cc), ("Bcc", bcc), ("Reply-To", reply_to))
-    header += [_address_field(name, addresses) for name, addresses in named if addresses]
+    named = (("From", [sender]), ("To", to), ("Cc", cc), ("Bcc", bcc), ("Reply-To", reply_to))
+    header = [_address_field(name, addresses) for name, addresses in named if addresses]
     header.append(fold_text("Subject", encode_words(subject)))
     if date is not None:
         header.append(Field.make("Date", format_date(date, utc_offset)))
     header += _identifiers(message_id, in_reply_to, references)
     header += [_plain_field(name, value) for name, value in fields]
     header.append(Field.make("Mime-Version", "1.0"))
+    content = _content(text, html, tuple(inline), attachments, eight_bit=eight_bit)
+    return Message(b"".join(field.raw for field in header) + content)
+
+
+def _content(
+    text: str | None,
+    html: str | None,
+    inline: Sequence[Attachment],
+    attachments: Iterable[Attachment],
+    *,
+    eight_bit: bool,
+) -> bytes:
+    """Everything behind the fields of the message: the body, and what is attached to it."""
+    if inline and html is None:
+        raise EncodingError("inline parts need the html that shows them")
     body = _body(text, html, inline, eight_bit=eight_bit)
     parts = [body, *(_attachment(item, "attachment") for item in attachments)]
-    whole = parts[0] if len(parts) == 1 else _multipart("mixed", parts)
-    return Message(b"".join(field.raw for field in header) + whole)
+    return parts[0] if len(parts) == 1 else _multipart("mixed", parts)
 
 
 def _body(
