@@ -17,8 +17,6 @@ import os
 import stat
 from contextlib import contextmanager
 
-import attrs
-
 from couriermail.auth.errors import UserdbError, UserdbInputError
 from couriermail.core.durable import create_exclusive, sync_directory, sync_file, write_all
 from couriermail.core.faults import reach
@@ -34,15 +32,19 @@ NEW_FILE_MODE = 0o600
 _NO_FIELD = frozenset(b"|\n")
 
 
-@attrs.define
 class UserdbDocument:
     """The text of one userdb file, line by line.
+
+    No attrs class: scripts run `userdb` once per account, and attrs would double its start.
 
     Attributes:
         lines: the lines without their ends; an empty last one means that the text ends well.
     """
 
-    lines: list[bytes] = attrs.field(repr=False)
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
 
     @classmethod
     def parse(cls, text: bytes) -> UserdbDocument:
