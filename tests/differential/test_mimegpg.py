@@ -13,6 +13,7 @@ from tests.support.pgp import ADDRESS, keyring
 from couriermail.rfc822 import Message, Part, decoded_status
 
 PEER = Path("/usr/bin/mimegpg")  # where `run_peer` looks; PATH may have ours
+LEFTOVERS = Path("/tmp")
 NEW_LINE = b"\n"
 FOR_ME = ["--", "--batch", "-r", ADDRESS]
 MESSAGES = {
@@ -40,6 +41,15 @@ messages = pytest.mark.parametrize("name", MESSAGES)
 def home() -> Iterator[Path]:
     with keyring() as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def peers_leftovers() -> Iterator[None]:
+    """Courier: leaves files in /tmp, whatever TMPDIR says; those of these tests are removed."""
+    before = set(LEFTOVERS.glob("mimegpg.??????"))
+    yield
+    for file in set(LEFTOVERS.glob("mimegpg.??????")) - before:
+        file.unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True)
