@@ -109,7 +109,7 @@ def test_sharedindexsplit_and_install(tmp_path: Path) -> None:
     assert run_ours("sharedindexinstall", "-C", str(tmp_path)) == (0, b"", b"")
     assert sorted(os.listdir(tmp_path / "shared")) == ["index", "indexa", "indexé"]
     empty = run_ours("sharedindexinstall", "-C", str(tmp_path))
-    assert empty == (1, b"", f"{tmp_path}/shared.tmp is empty!\n".encode())
+    assert empty == (1, f"{tmp_path}/shared.tmp is empty!\n".encode(), b"")
 
 
 @pytest.mark.parametrize(

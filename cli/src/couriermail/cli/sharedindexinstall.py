@@ -43,13 +43,15 @@ def run(directory: str) -> int:
     Raises:
         CommandError: it failed.
     """
-    from couriermail.maildir import MaildirError
+    from couriermail.maildir import MaildirError, MaildirMissingError
     from couriermail.maildir.sharedindexfiles import install_index
 
     try:
         install_index(f"{directory}/shared.tmp", f"{directory}/shared")
+    except MaildirMissingError as error:
+        raise CommandError(str(error), on_stdout=True) from error  # as Courier's
     except MaildirError as error:
-        raise CommandError(str(error), is_bare=True) from error
+        raise CommandError(str(error)) from error
     return 0
 
 
