@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -99,7 +100,9 @@ def running_daemon(
 ) -> Iterator[RunningDaemon]:
     """A daemon with modules of the test, ended afterwards unless the test has ended it."""
     path, log = directory / "socket", directory / "log"
+    log.touch()
     listener = listen_on(str(path))
+    ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -108,13 +111,21 @@ def running_daemon(
             logger.handlers = [logging.FileHandler(log)]
             logger.setLevel(logging.DEBUG)
             logger.propagate = False
-            daemon = AuthDaemon(configure=configure, load=load, limits=limits or DaemonLimits())
+            daemon = AuthDaemon(
+                configure=configure,
+                load=load,
+                limits=limits or DaemonLimits(),
+                on_ready=lambda: _say(tell),
+            )
             daemon.run(listener)
             code = 0
         finally:
             os._exit(code)
     listener.close()
+    os.close(tell)
     try:
+        assert select.select([ready], [], [], DEADLINE_SECONDS)[0], "not ready in time"
+        os.close(ready)
         yield RunningDaemon(pid, path, log)
     finally:
         if Path(f"/proc/{pid}").exists():
@@ -123,6 +134,10 @@ def running_daemon(
                 os.waitpid(pid, 0)
             except ChildProcessError:
                 pass
+
+
+def _say(descriptor: int) -> None:
+    os.write(descriptor, b"r")  # closing it would not be seen: workers have it as well
 
 
 def run_with_binds(

@@ -142,17 +142,26 @@ class ModuleService:
         if not isinstance(module, AccountLister):
             yield Frame(LISTED)
             return
-        part = bytearray(list_heading(self.name))
-        for account in module.accounts():
-            try:
-                part += list_line(self._with_defaults(account))
-            except WireError as error:
-                _log.error("%s: an account is not listed: %s", self.name, error)
-            if len(part) >= LIST_PART_BYTES:
-                yield Frame(PART, bytes(part))
-                part.clear()
+        yield Frame(PART, list_heading(self.name))
+        part = bytearray()
+        try:
+            for account in module.accounts():
+                part += self._list_line(account)
+                if len(part) >= LIST_PART_BYTES:
+                    yield Frame(PART, bytes(part))
+                    part.clear()
+        except DirectoryError:
+            yield Frame(PART, bytes(part))  # the client gets what there is, without the end
+            raise
         yield Frame(PART, bytes(part))
         yield Frame(LISTED)
+
+    def _list_line(self, account: Account) -> bytes:
+        try:
+            return list_line(self._with_defaults(account))
+        except WireError as error:
+            _log.error("%s: an account is not listed: %s", self.name, error)
+            return b""
 
     def _accepted(self, account: Account) -> Frame:
         fields = AccountFields.of(self._with_defaults(account))
