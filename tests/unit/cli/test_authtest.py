@@ -1,0 +1,165 @@
+"""The words of authtest and authenumerate, and authdaemond start to stop."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from tests.support.commands import run_ours
+from typer.main import get_command
+
+from couriermail.auth import listen_on
+from couriermail.cli import authtest
+from couriermail.cli.authtest_app import app
+
+
+def test_both_readers_know_the_same_options() -> None:
+    declared = {
+        name
+        for parameter in get_command(app).params
+        for name in parameter.opts
+        if name.startswith("-")
+    }
+    known = {*authtest.OPTIONS_WITH_VALUE, *authtest.LONG_OPTIONS, *authtest.SWITCHES}
+    assert declared - {"--help"} == known
+
+
+@pytest.mark.parametrize("command", ["authtest", "authenumerate", "authdaemond"])
+def test_help_has_examples_and_exit_codes(command: str) -> None:
+    done = run_ours(command, "--help")
+    assert done.code == 0
+    assert b"Examples:" in done.out
+    assert b"Exit codes:" in done.out
+
+
+def ask(directory: Path, reply: bytes, command: str, *words: str) -> tuple[bytes, int, str, str]:
+    """What a command asks a daemon that gives this reply, and what it makes of it."""
+    asked: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            asked.append(client.recv(9999))
+            client.sendall(reply)
+
+    listener = listen_on(str(directory / "socket"))
+    listener.settimeout(10)
+    server = threading.Thread(target=serve, args=(listener,))
+    server.start()
+    done = run_ours(command, "--socket", str(directory / "socket"), *words)
+    server.join()
+    listener.close()
+    return asked[0], done.code, done.out.decode(), done.err.decode()
+
+
+def test_the_pinned_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TCPREMOTEIP", raising=False)
+    for words, question in {
+        ("u",): b"TCPREMOTEIP=::1\nPRE . login u\n",
+        ("u", "p"): b"TCPREMOTEIP=::1\nAUTH 16\nlogin\nlogin\nu\np\n",
+        ("u", "o", "n"): b"PASSWD login\tu\to\tn\n",
+    }.items():
+        asked, code, out, err = ask(tmp_path, b"", "authtest", *words)
+        assert asked == question
+        assert (code, out, err) == (1, "", "Authentication FAILED: Input/output error\n")
+    assert ask(tmp_path, b".\n", "authenumerate")[:2] == (b"ENUMERATE\n", 0)
+
+
+def test_odd_accounts_are_shown_as_they_are(tmp_path: Path) -> None:
+    odd = ask(tmp_path, b"GID=6\nHOME=/h\nADDRESS=a\n.\n", "authtest", "u")
+    assert odd[1] == 0
+    assert "Authenticated: a  (*** UID/GID initialization error***)\n" in odd[2]
+    odd = ask(tmp_path, b"UID=5\nFOO=1\nnoeq\n.\n", "authtest", "u")
+    assert "Authenticated: (none)  (uid 5, gid 0)\n    Home Directory: \n" in odd[2]
+    odd = ask(tmp_path, b"USERNAME=bin\nUID=5\nGID=6\n.\n", "authtest", "u")
+    assert "(system username: bin)" in odd[2]
+
+
+def test_json_has_every_field(tmp_path: Path) -> None:
+    _, code, out, _ = ask(tmp_path, b"UID=5\nGID=6\nHOME=/h\n.\n", "authtest", "--json", "u")
+    assert code == 0
+    assert json.loads(out)["home"] == "/h"
+    assert json.loads(out)["maildir"] is None
+
+
+def test_a_changed_password_is_said_on_standard_error(tmp_path: Path) -> None:
+    done = ask(tmp_path, b"OK\n", "authtest", "u", "o", "n")
+    assert done[1:] == (0, "", "Password change succeeded.\n")
+    done = ask(tmp_path, b"FAIL\n", "authtest", "u", "o", "n")
+    assert done[1:] == (1, "", "Authentication FAILED: Operation not permitted\n")
+
+
+LIST = b"a\t5\t6\t/h\tM\to=1\tz\n# c\nb\t0\t6\t/h\n\nc\t5\t6\t/h\nd\t5\t6\t/h\t\tdisableshared=1\n"
+
+
+def test_a_list_is_complete_with_its_end_marker_only(tmp_path: Path) -> None:
+    whole = ask(tmp_path, LIST + b".\n", "authenumerate", "-s", "-o")
+    assert whole[1:3] == (0, "a\t5\t6\t/h\tM\to=1\nc\t5\t6\t/h\t\t\n")
+    cut = ask(tmp_path, LIST, "authenumerate")
+    assert cut[1:3] == (1, "a\t5\t6\t/h\tM\nc\t5\t6\t/h\t\nd\t5\t6\t/h\t\n")
+
+
+def test_without_a_daemon_the_reason_is_said(tmp_path: Path) -> None:
+    listen_on(str(tmp_path / "socket")).close()
+    done = run_ours("authtest", "--socket", str(tmp_path / "socket"), "u")
+    reason = b"ERR: authdaemon: s_connect() failed: Connection refused\n"
+    assert done == (1, b"", reason + b"Authentication FAILED: Connection refused\n")
+    done = run_ours("authenumerate", "--socket", str(tmp_path / "socket"))
+    assert done == (1, b"", reason)
+
+
+def site(directory: Path, rc: str) -> list[str]:
+    """A configuration directory with a userdb; gives the options that name it."""
+    (directory / "authdaemonrc").write_text(rc)
+    userdb = directory / "userdb"
+    userdb.write_text(
+        "john\tuid=1001|gid=1001|home=/h|systempw={SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"
+    )
+    userdb.chmod(0o600)
+    return ["--config", str(directory)]
+
+
+def test_start_restart_and_stop(tmp_path: Path) -> None:
+    options = site(tmp_path, "authmodulelist=authuserdb\ndaemons=1\n")
+    log = tmp_path / "log"
+    assert run_ours("authdaemond", "restart", *options).code == 1
+    assert run_ours("authdaemond", "start", "--log", str(log), *options).code == 0
+    try:
+        assert run_ours("authdaemond", "start", *options).code == 0  # it runs already
+        assert run_ours("authtest", *options, "john", "secret").code == 0
+        assert run_ours("authdaemond", "restart", *options).code == 0
+        assert run_ours("authtest", *options, "john", "secret").code == 0
+    finally:
+        assert run_ours("authdaemond", "stop", *options).code == 0
+    assert not (tmp_path / "authdaemon" / "socket").exists()
+    assert run_ours("authdaemond", "stop", *options).code == 0
+    assert "Installation complete: authuserdb" in log.read_text()
+
+
+def test_settings_that_cannot_be_used_are_named_with_file_and_line(tmp_path: Path) -> None:
+    options = site(tmp_path, "daemons=1\nauthmodulelist\n")
+    for action in ("start", "--check"):
+        done = run_ours("authdaemond", action, *options)
+        assert done.code == 75
+        assert (
+            done.err
+            == f"authdaemond: {tmp_path}/authdaemonrc:2: bad line, expected NAME=VALUE\n".encode()
+        )
+
+
+def test_check_tries_every_back_end(tmp_path: Path) -> None:
+    options = site(tmp_path, 'authmodulelist="authuserdb nomod"\ndaemons=1\n')
+    done = run_ours("authdaemond", "--check", *options)
+    assert (done.code, done.out) == (0, b"authuserdb: ready\nnomod: not available, skipped\n")
+    (tmp_path / "userdb").chmod(0o644)
+    done = run_ours("authdaemond", "--check", *options)
+    assert done.code == 75
+    assert b"MAY NOT HAVE GROUP OR WORLD PERMISSIONS" in done.err
+
+
+def test_a_wrong_command_line_is_refused(tmp_path: Path) -> None:
+    assert run_ours("authdaemond", *site(tmp_path, "daemons=1\n")).code == 2
+    assert run_ours("authdaemond", "jump").code == 2
