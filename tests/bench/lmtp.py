@@ -53,8 +53,9 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--directory", help="where to store; the system's temporary one")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="couriermail-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="couriermail-bench-", dir=chosen.directory) as name:
         base = Path(name)
         base.chmod(0o755)
         home = make_home(base / "home", ".mailfilter", OWNER)

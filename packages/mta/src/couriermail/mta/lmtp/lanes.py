@@ -59,6 +59,7 @@ class DeliveryLanes:
         max_agents: batches that run at one time.
         max_per_user: of these for one uid and gid.
         max_batch: deliveries in one batch.
+        crowd: so many that wait get another agent at once: an agent is one processor's work.
         patience: seconds that a delivery waits behind others before it gets an agent of its own.
     """
 
@@ -66,6 +67,7 @@ class DeliveryLanes:
     max_agents: int = attrs.field(default=20, kw_only=True)
     max_per_user: int = attrs.field(default=4, kw_only=True)
     max_batch: int = attrs.field(default=64, kw_only=True)
+    crowd: int = attrs.field(default=4, kw_only=True)
     patience: float = attrs.field(default=0.1, kw_only=True)
     _lanes: dict[tuple[int, int], _Lane] = attrs.field(factory=dict, init=False)
     _threads: ThreadPoolExecutor = attrs.field(init=False)
@@ -110,7 +112,7 @@ class DeliveryLanes:
         """Start a batch if it is time, else see to it that somebody looks again."""
         if not lane.waiting or lane.running >= self.max_per_user:
             return
-        if not lane.running:
+        if not lane.running or len(lane.waiting) >= self.crowd:
             self._start(lane, len(lane.waiting))
             return
         loop = asyncio.get_running_loop()
