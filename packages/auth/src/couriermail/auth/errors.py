@@ -11,12 +11,15 @@ __all__ = [
     "AuthError",
     "DaemonUnavailableError",
     "DirectoryError",
+    "DuplicateNameError",
     "InvalidLoginError",
     "PasswordError",
     "SaslAbortedError",
     "SaslError",
     "SaslMechanismError",
     "UserdbError",
+    "UserdbInputError",
+    "UserdbLinkError",
     "WireError",
 ]
 
