@@ -125,12 +125,14 @@ def old_box(tmp_path: Path) -> Maildir:
 
 def test_pinned_conversion(old_box: Maildir, tmp_path: Path) -> None:
     mailfilter = tmp_path / ".mailfilter"
+    link = tmp_path / "link"
+    link.symlink_to(mailfilter)
     rule = FilterRule(name="r", header="subject", value="x", folder="INBOX.R&AOk-sum&AOk-")
     mailfilter.write_text(
         FilterRecipe(maildir="./M", sender="a@b", rules=(rule,), mailbot="/bin/mb").to_text()
     )
     mailfilter.chmod(0o640)
-    plan = plan_conversion(old_box.path, str(mailfilter))
+    plan = plan_conversion(old_box.path, str(link))
     change = NameChange("INBOX.R&AOk-sum&AOk-", "INBOX.Résumé")
     assert (plan.folders, plan.subscriptions, plan.filters) == ((change,),) * 3
     assert plan.apply() == []
@@ -139,6 +141,7 @@ def test_pinned_conversion(old_box: Maildir, tmp_path: Path) -> None:
     recipe = FilterRecipe.parse(mailfilter.read_text())
     assert (recipe.rules[0].folder, recipe.maildir, recipe.sender) == ("INBOX.Résumé", "./M", "a@b")
     assert mailfilter.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
     with pytest.raises(NotModifiedUtf7Error, match=r"INBOX\.Résumé: does not appear"):
         plan_conversion(old_box.path)
 

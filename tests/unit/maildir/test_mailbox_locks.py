@@ -14,6 +14,7 @@ from couriermail.maildir import (
     ClientLock,
     LockPolicy,
     MailboxLock,
+    MaildirError,
     MaildirLockedError,
     MaildirMissingError,
 )
@@ -72,6 +73,24 @@ def test_a_second_holder_of_this_process_waits_and_takes_nothing_away(mailbox: P
             pass
         assert sorted(os.listdir(mailbox.parent)) == before
     assert all_locks(mailbox).try_acquire()
+
+
+@pytest.mark.parametrize("may_share", [True, False])
+def test_what_cannot_be_locked_is_an_error_and_leaves_no_lock(
+    tmp_path: Path, may_share: bool
+) -> None:
+    target = tmp_path / "directory"
+    target.mkdir()
+    if may_share:
+        target = tmp_path / "loop"
+        target.mkdir()
+        lock = all_locks(target, may_share=True)
+        target.rmdir()
+    else:
+        lock = all_locks(target)
+    with pytest.raises(MaildirError):
+        lock.try_acquire()
+    assert not [name for name in os.listdir(tmp_path) if name not in {"directory", "loop"}]
 
 
 @pytest.mark.parametrize("kind", ["client", "dot", "file"])

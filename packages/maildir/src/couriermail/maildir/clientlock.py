@@ -207,24 +207,27 @@ class MailboxLock:
         self.release()
 
     def _lock_file(self) -> bool:
-        attempts = [(os.O_RDWR, fcntl.LOCK_EX)]
-        if self._may_share:
-            attempts.append((os.O_RDONLY, fcntl.LOCK_SH))
-        for flags, kind in attempts:
-            try:
-                self._descriptor = os.open(self.mailbox, flags | os.O_CLOEXEC)
-                fcntl.lockf(self._descriptor, kind | fcntl.LOCK_NB)
-            except OSError as error:
-                if self._descriptor >= 0:
-                    os.close(self._descriptor)
-                    self._descriptor = -1
-                failure = error
-                continue
-            self.is_shared = kind == fcntl.LOCK_SH
+        if self._lock_for(os.O_RDWR, fcntl.LOCK_EX, is_last=not self._may_share):
             return True
-        if failure.errno in _BUSY:
-            return False
-        raise maildir_error(failure, "cannot lock", self.mailbox) from failure
+        self.is_shared = self._may_share and self._lock_for(
+            os.O_RDONLY, fcntl.LOCK_SH, is_last=True
+        )
+        return self.is_shared
+
+    def _lock_for(self, flags: int, kind: int, *, is_last: bool) -> bool:
+        descriptor = -1
+        try:
+            descriptor = os.open(self.mailbox, flags | os.O_CLOEXEC)
+            fcntl.lockf(descriptor, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            is_busy = descriptor >= 0 and error.errno in _BUSY
+            if descriptor >= 0:
+                os.close(descriptor)
+            if is_busy or not is_last:
+                return False
+            raise maildir_error(error, "cannot lock", self.mailbox) from error
+        self._descriptor = descriptor
+        return True
 
 
 def _create_missing(path: str) -> None:

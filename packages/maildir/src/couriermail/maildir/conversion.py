@@ -171,7 +171,7 @@ def _with_folders(recipe: FilterRecipe, changes: tuple[NameChange, ...]) -> Filt
 
 
 def _recipe_in(path: str) -> FilterRecipe | None:
-    data = read_text_file(path)
+    data = read_text_file(os.path.realpath(path))  # may be a link to another file of its owner
     if data is None or not data.startswith(_MAGIC):
         return None
     try:
@@ -182,6 +182,7 @@ def _recipe_in(path: str) -> FilterRecipe | None:
 
 def _replace(path: str, data: bytes) -> None:
     """Write a file anew with the mode and, where we may, the owner it had."""
+    path = os.path.realpath(path)
     try:
         before = os.stat(path)
         write_atomically(path, [data], mode=before.st_mode & 0o777)

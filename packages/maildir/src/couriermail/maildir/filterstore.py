@@ -88,7 +88,8 @@ class FilterStore:
     def __init__(self, maildir: str | os.PathLike[str], config: FilterConfig) -> None:
         self._maildir = config.maildir
         self.copy = f"{os.fspath(maildir)}/{_COPY}"
-        self.recipe = os.path.join(os.fspath(maildir), config.recipe)
+        # A recipe may be a link to another file of its owner, which is what gets replaced then.
+        self.recipe = os.path.realpath(os.path.join(os.fspath(maildir), config.recipe))
 
     def start(self) -> FilterRecipe:
         """Copy the recipe in use, or start with one that has no rules.

@@ -3,7 +3,7 @@
 A flag change renames a file, and reading a directory while its names change may show one of
 the two names, both, or neither.  `scan` therefore looks at the times of `new` and `cur`: if
 they did not change while it read, what it read is exact, which is the usual case and costs
-two `stat` calls.  Otherwise it reads again, until two passes agree or `MAX_PASSES` were made;
+four `stat` calls.  Otherwise it reads again, until two passes agree or `MAX_PASSES` were made;
 a message is then left out only if two passes in a row did not show it.
 
 Each message appears once, and one that moved from `new` to `cur` meanwhile counts in `cur`.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from couriermail.maildir.entries import Entry
 from couriermail.maildir.errors import MaildirMissingError, maildir_error
@@ -27,9 +28,7 @@ _COMMON_FLAGS = ("S", "", "RS")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, TypeAlias
-
-    Places: TypeAlias = dict[str, tuple[str, str]]  # key -> subdirectory and file name
+    from typing import BinaryIO
 
 
 class Snapshot(Mapping[MaildirKey, Entry]):
@@ -41,21 +40,31 @@ class Snapshot(Mapping[MaildirKey, Entry]):
         directory: the maildir or folder.
     """
 
-    __slots__ = ("_places", "directory")
+    __slots__ = ("_cur", "_new", "directory")
 
-    def __init__(self, directory: str, places: Places) -> None:
+    def __init__(self, directory: str, new: dict[str, str], cur: dict[str, str]) -> None:
+        """Use `scan`.
+
+        Args:
+            directory: the maildir or folder.
+            new: file names in `new` by key, without those of `cur`.
+            cur: file names in `cur` by key.
+        """
         self.directory = directory
-        self._places = places
+        self._new = new
+        self._cur = cur
 
     def __getitem__(self, key: str) -> Entry:
-        subdirectory, name = self._places[key]
-        return Entry(directory=self.directory, subdirectory=subdirectory, name=name)
+        name = self._cur.get(key)
+        if name is not None:
+            return Entry(directory=self.directory, subdirectory="cur", name=name)
+        return Entry(directory=self.directory, subdirectory="new", name=self._new[key])
 
     def __iter__(self) -> Iterator[MaildirKey]:
-        return map(MaildirKey, self._places)
+        return map(MaildirKey, chain(self._new, self._cur))
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._new) + len(self._cur)
 
     def __repr__(self) -> str:
         return f"Snapshot({self.directory!r}, {len(self)} messages)"
@@ -70,9 +79,12 @@ def scan(directory: str | os.PathLike[str]) -> Snapshot:
     """
     path = os.fspath(directory)
     try:
-        return Snapshot(path, _settled(path))
+        new, cur = _settled(path)
     except OSError as error:
         raise maildir_error(error, "cannot list", path) from error
+    for key in new.keys() & cur.keys():
+        del new[key]  # it moved while we looked
+    return Snapshot(path, new, cur)
 
 
 def find_entry(directory: str, key: str) -> Entry:
@@ -110,28 +122,34 @@ def open_current(directory: str, key: str) -> BinaryIO:
     return find_entry(directory, key).open()
 
 
-def _settled(directory: str) -> Places:
-    earlier: Places = {}
-    latest: Places = {}
-    for _ in range(MAX_PASSES):
-        earlier = latest
-        latest, is_exact = _one_pass(directory)
-        if is_exact or (earlier and earlier.keys() == latest.keys()):
-            return latest
-    return earlier | latest
+def _settled(directory: str) -> tuple[dict[str, str], dict[str, str]]:
+    new, cur, is_exact = _one_pass(directory)
+    for _ in range(MAX_PASSES - 1):
+        if is_exact:
+            break
+        before = new.keys() | cur.keys()
+        earlier_new, earlier_cur = new, cur
+        new, cur, is_exact = _one_pass(directory)
+        if is_exact or before == new.keys() | cur.keys():
+            break
+    else:
+        new, cur = earlier_new | new, earlier_cur | cur
+    return new, cur
 
 
-def _one_pass(directory: str) -> tuple[Places, bool]:
+def _one_pass(directory: str) -> tuple[dict[str, str], dict[str, str], bool]:
     started = time.time_ns()
     before = _times(directory)
-    places: Places = {}
-    for subdirectory in ("new", "cur"):  # in this order: mail moves from new to cur
-        for name in os.listdir(f"{directory}/{subdirectory}"):
-            if not is_hidden(name):
-                places[name.partition(SEPARATOR)[0]] = subdirectory, name
+    new = _names_by_key(f"{directory}/new")  # first: mail moves from new to cur
+    cur = _names_by_key(f"{directory}/cur")
     # A change within one tick of the last one would leave no trace.
     is_exact = before == _times(directory) and max(before) < started - _TICK
-    return places, is_exact
+    return new, cur, is_exact
+
+
+def _names_by_key(path: str) -> dict[str, str]:
+    # One comprehension, because this runs for every message of a folder.
+    return {name.partition(SEPARATOR)[0]: name for name in os.listdir(path) if name[0] != "."}
 
 
 def _times(directory: str) -> tuple[int, int]:

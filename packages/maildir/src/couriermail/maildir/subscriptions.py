@@ -34,8 +34,11 @@ class Subscriptions:
             MaildirStorageError: the file cannot be read.
         """
         data = read_text_file(self.path) or b""
-        lines = data.decode("utf-8", "surrogateescape").split("\n")
-        return list({_folded(line): line for line in reversed(lines) if line}.values())[::-1]
+        found: dict[str, str] = {}
+        for line in data.decode("utf-8", "surrogateescape").split("\n"):
+            if line:
+                found.setdefault(_folded(line), line)
+        return list(found.values())
 
     def __contains__(self, name: str) -> bool:
         return _folded(name) in map(_folded, self.names())
