@@ -39,6 +39,7 @@ from couriermail.maildir.names import (
     sorted_flags,
     tmp_name,
 )
+from couriermail.maildir.replacing import unlink_quietly
 from couriermail.maildir.syncing import SHARED_FROM, sync_directory_entry, sync_file_system
 from couriermail.maildir.writing import message_size, write_message
 
@@ -174,7 +175,7 @@ class PreparedMessage:
         if self.descriptor < 0:
             return
         self._close()
-        _unlink_quietly(self._tmp)
+        unlink_quietly(self._tmp)
         self._forget_keywords()
         if self._account is not None:
             self._account.withdraw(self.size)
@@ -225,7 +226,7 @@ class PreparedMessage:
 
     def retract(self) -> None:
         """Take back a message whose name was not made durable, so that it is not sent twice."""
-        _unlink_quietly(self.path)
+        unlink_quietly(self.path)
         self.abort()
 
     def _close(self) -> None:
@@ -234,7 +235,7 @@ class PreparedMessage:
 
     def _forget_keywords(self) -> None:
         if self._keywords:
-            _unlink_quietly(self._keywords)
+            unlink_quietly(self._keywords)
 
 
 def prepare(
@@ -402,7 +403,7 @@ def _write(
         facts = os.fstat(descriptor)
     except BaseException as error:
         os.close(descriptor)
-        _unlink_quietly(tmp)
+        unlink_quietly(tmp)
         if isinstance(error, OSError):
             raise maildir_error(error, "cannot write", tmp) from error
         raise
@@ -440,10 +441,3 @@ def _open_account(
         if other is not None and other.owner == account.owner:
             return other
     return account
-
-
-def _unlink_quietly(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
