@@ -1,8 +1,9 @@
 """How fast recipes decide: ours in process, and Debian's maildrop as a process per message.
 
 Ten header patterns (none of the first nine matches) and one body pattern on a 3 KB message.
-Ours only decides; Debian's runs the same recipe with `exit` at the end, so that it delivers
-nothing either.  Prints medians of several rounds and the ratio.
+First ours only decides; Debian's runs the same recipe with `exit` at the end, so that it delivers
+nothing either.  Then both deliver each message to a maildir, ours one by one and synced, without
+sharing syncs.  Prints medians of several rounds, which the two take in turns, and the ratios.
 
     python tests/bench/filter_run.py [--messages 3000] [--rounds 5]
 """
@@ -19,6 +20,8 @@ import time
 from pathlib import Path
 
 from couriermail.filter import DecisionHost, Recipe, compile_recipe
+from couriermail.filter.local import LocalHost
+from couriermail.maildir import Maildir
 
 RECIPE = r"""
 if (/^From:.*spammer@example\.com/)
@@ -45,6 +48,8 @@ if (/unsubscribe +here/:b)
  X=11
 exit
 """
+
+KEEPING_RECIPE = RECIPE.removesuffix("exit\n")
 
 
 def message(number: int) -> bytes:
@@ -83,6 +88,44 @@ def peer(directory: Path, messages: list[bytes]) -> float:
     return len(messages) / (time.perf_counter() - started)
 
 
+def ours_delivered(directory: Path, messages: list[bytes]) -> float:
+    """Messages per second, each stored and synced."""
+    recipe = compile_recipe(KEEPING_RECIPE, name="recipe")
+    host = LocalHost(str(directory))
+    started = time.perf_counter()
+    for each in messages:
+        recipe.run(each, host=host, env={"DEFAULT": f"{directory}/ours"})
+    return len(messages) / (time.perf_counter() - started)
+
+
+def peer_delivered(directory: Path, messages: list[bytes]) -> float:
+    """Messages per second, one process each, stored as maildrop stores."""
+    path = directory / "keeping"
+    path.write_text(f'DEFAULT="{directory}/theirs"\n{KEEPING_RECIPE}')
+    path.chmod(0o600)
+    started = time.perf_counter()
+    for each in messages:
+        subprocess.run(["maildrop", str(path)], input=each, check=True, cwd=directory)
+    return len(messages) / (time.perf_counter() - started)
+
+
+def compare_deliveries(directory: Path, messages: list[bytes], count: int) -> None:
+    """Both with the delivery, in turns; what was said to be delivered must be there."""
+    for name in ("ours", "theirs"):
+        Maildir.create(directory / name)
+    mine, theirs = [], []
+    for _ in range(count):
+        mine.append(ours_delivered(directory, messages))
+        theirs.append(peer_delivered(directory, messages))
+    for name in ("ours", "theirs"):
+        stored = sum(1 for _ in (directory / name / "new").iterdir())
+        assert stored == count * len(messages), (name, stored)
+    ratio = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
+    print(f"with delivery, in process {statistics.median(mine):7.0f} /s")
+    print(f"with delivery, maildrop   {statistics.median(theirs):7.0f} /s")
+    print(f"ratio with delivery       {ratio:7.1f}")
+
+
 def main() -> None:
     """Run both and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -98,6 +141,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         few = messages[:200]
         theirs = [peer(Path(name), few) for _ in range(chosen.rounds)]
+        compare_deliveries(Path(name), few, chosen.rounds)
     print(f"maildrop, per process   {statistics.median(theirs):9.0f} /s")
     mine = statistics.median(rounds(chosen, recipe, messages))
     print(f"ratio                   {mine / statistics.median(theirs):9.1f}")

@@ -28,13 +28,12 @@ from pathlib import Path
 
 import attrs
 from tests.bench.deliveries import empty
-from tests.bench.filter_run import RECIPE, message
+from tests.bench.filter_run import KEEPING_RECIPE, message
 from tests.bench.lmtpload import run_load
 
 from couriermail.maildir import Maildir
 
 OWNER = os.geteuid() or 54321
-KEEPING_RECIPE = RECIPE.removesuffix("exit\n")
 MIN_RATIO = 4.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 

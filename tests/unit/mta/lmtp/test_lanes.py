@@ -65,7 +65,7 @@ def make(pool: Pool) -> Iterator[Callable[..., DeliveryLanes]]:
     made: list[DeliveryLanes] = []
 
     def lanes(**options: float) -> DeliveryLanes:
-        made.append(DeliveryLanes(pool, **{"patience": 1000.0, **options}))  # type: ignore[arg-type]  # counts are whole
+        made.append(DeliveryLanes(pool, **{"patience": 1000.0, "crowd": 1000, **options}))  # type: ignore[arg-type]  # counts are whole
         return made[-1]
 
     yield lanes
@@ -137,6 +137,19 @@ def test_after_the_patience_what_waits_is_spread_over_further_agents(
     run(story)
     assert pool.batches[0] == ["slow"]
     assert sorted(pool.batches[1:]) == [["a", "b", "c"], ["d", "e"]]
+
+
+def test_a_crowd_gets_another_agent_at_once(pool: Pool, make: Make) -> None:
+    async def story() -> None:
+        lanes = make(crowd=3, max_per_user=2)
+        for name in ("first", *"abcde"):
+            lanes.deliver(1, 1, job(name))
+        await batches(pool, 2)
+        pool.gates[0].set()
+        await batches(pool, 3)
+
+    run(story)
+    assert pool.batches == [["first"], ["a", "b", "c"], ["d", "e"]]
 
 
 def test_a_batch_has_its_limit(pool: Pool, make: Make) -> None:
