@@ -298,6 +298,15 @@ def test_vchkpw2userdb(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> N
     assert {path.stat().st_mode & 0o777 for path in target.iterdir()} == {0o600}
 
 
+def test_vchkpw2userdb_wants_a_directory(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_vpopmail(monkeypatch, commands.config)
+    commands.userdb.write_text("")
+    answer = commands.run("vchkpw2userdb", f"--todir={commands.userdb}")
+    assert answer == (1, "", f"{commands.userdb}: File exists\n")
+
+
 @pytest.mark.parametrize(
     ("words", "lines"),
     [

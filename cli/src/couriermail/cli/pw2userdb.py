@@ -66,6 +66,8 @@ def run_strictly(program: typer.Typer, name: str) -> None:
         program(prog_name=name)
     except UserdbError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
     except SystemExit as end:
         if end.code == 2:  # what typer says of the option is on standard error already
             fail("Invalid options.")
