@@ -187,6 +187,18 @@ def test_a_module_that_cannot_be_loaded_is_no_unknown_user(start: Start) -> None
         daemon.client().lookup("b1", "imap")
 
 
+def test_what_sasl_gave_is_asked_as_it_is(start: Start) -> None:
+    client = start("a b").client()
+    checked = client.generic("imap", "login", b"b1\nsecret\n")
+    assert checked is not None
+    assert checked.clear_password == "secret"
+    # Somebody else has checked the identity: it is looked up.
+    external = client.generic("imap", "EXTERNAL", b"b1")
+    assert external is not None
+    assert external.clear_password is None
+    assert client.generic("imap", "PLAIN", b"b1\nsecret\n") is None
+
+
 def test_an_unknown_module_is_skipped(start: Start) -> None:
     assert start("nomod b").client().lookup("b1", "imap") is not None
 
