@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.sharedindex import SharedAccount, SharedGroup, SharedIndex, SharedNames
     from couriermail.maildir.sharedpaths import FolderKind, ResolvedFolder, resolve_folder
     from couriermail.maildir.subscriptions import Subscriptions
+    from couriermail.maildir.textsearch import TextSearch
     from couriermail.maildir.uiddb import (
         NumberedFolder,
         NumberedMessage,
@@ -92,6 +93,7 @@ else:
             "sharedindex": ("SharedAccount", "SharedGroup", "SharedIndex", "SharedNames"),
             "sharedpaths": ("FolderKind", "ResolvedFolder", "resolve_folder"),
             "subscriptions": ("Subscriptions",),
+            "textsearch": ("TextSearch",),
             "uiddb": ("NumberedFolder", "NumberedMessage", "UidDatabase", "number_messages"),
             "watching": ("Watcher", "watch"),
         },
@@ -143,6 +145,7 @@ __all__ = [
     "SharedNames",
     "Snapshot",
     "Subscriptions",
+    "TextSearch",
     "UidDatabase",
     "Usage",
     "Watcher",
