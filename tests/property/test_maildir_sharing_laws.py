@@ -16,6 +16,7 @@ from couriermail.maildir import (
     RuleKind,
     SharedAccount,
     SharedNames,
+    TextSearch,
     UidDatabase,
 )
 from couriermail.maildir.encodings import (
@@ -167,3 +168,17 @@ def _code_of(rule: FilterRule) -> int:
     except RuleError as error:
         return error.code
     return 0
+
+
+@given(
+    st.text(st.sampled_from("aBσΣ \n"), min_size=1, max_size=4),
+    st.lists(st.text(st.sampled_from("aBσΣ \n"), max_size=6), max_size=6),
+)
+def test_a_search_finds_the_same_whatever_the_pieces(needle: str, pieces: list[str]) -> None:
+    """Feeding a text in pieces gives the answer of the whole text."""
+    assume(needle.strip())
+    whole, parts = TextSearch(needle), TextSearch(needle)
+    whole.feed("".join(pieces))
+    for piece in pieces:
+        parts.feed(piece)
+    assert whole.found == parts.found
