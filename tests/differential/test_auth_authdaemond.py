@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.authdaemon import (
+    DEADLINE_SECONDS,
     SYSTEM_CONFIG,
     SYSTEM_RUN,
     RunningDaemon,
@@ -353,6 +354,7 @@ def test_debians_courier_imap_logs_in_and_reads_what_ours_delivered(tmp_path: Pa
                 assert "f OK" in imap.say("f", "STORE 1 +FLAGS (Work)")
                 assert "g OK" in imap.say("g", 'SETACL "INBOX" "anyone" lr')
                 assert "h OK" in imap.say("h", "LOGOUT")
+                assert server.wait(DEADLINE_SECONDS) == 0
             finally:
                 server.kill()
         assert daemon.client().login("john", "secret", "imap") is not None
