@@ -30,6 +30,11 @@ SECONDS = 30.0
 class LmtpClient(smtplib.LMTP):
     """The standard library's client, which reads only one reply after a message by itself."""
 
+    def __exit__(self, *exception: object) -> None:
+        """End the session; a server that stops may have said 421 before our QUIT."""
+        with contextlib.suppress(smtplib.SMTPResponseException):
+            super().__exit__(*exception)
+
     def deliver(self, message: bytes, *recipients: str, sender: str = "s@example.org") -> list[str]:
         """Send one message; the final reply of each recipient, as `CODE TEXT`.
 
