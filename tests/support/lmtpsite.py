@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 
 import attrs
 from tests.support.mailsite import user_python, wait_for
@@ -30,10 +31,15 @@ SECONDS = 30.0
 class LmtpClient(smtplib.LMTP):
     """The standard library's client, which reads only one reply after a message by itself."""
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         """End the session; a server that stops may have said 421 before our QUIT."""
         with contextlib.suppress(smtplib.SMTPResponseException):
-            super().__exit__(*exception)
+            super().__exit__(exc_type, exc, traceback)
 
     def deliver(self, message: bytes, *recipients: str, sender: str = "s@example.org") -> list[str]:
         """Send one message; the final reply of each recipient, as `CODE TEXT`.
