@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import attrs
 
@@ -102,11 +103,19 @@ class Server:
         return self.is_ready()
 
 
-def as_user(name: str | None) -> dict[str, str | list[int]]:
-    """Arguments of `subprocess` that make a child run as a user, when we are root."""
+class Identity(TypedDict, total=False):
+    """Arguments of `subprocess` that make a child run as somebody."""
+
+    user: str
+    group: int
+    extra_groups: list[str | int]
+
+
+def as_user(name: str | None) -> Identity:
+    """Run a child as a user, when we are root; else as we are."""
     if name is None or os.geteuid() != 0:
         return {}
-    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}  # type: ignore[dict-item]
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
 
 
 def connects(path: Path) -> bool:

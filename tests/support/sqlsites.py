@@ -78,7 +78,7 @@ class SqlSite:
         if self.engine != "sqlite":
             self.start()
 
-    def add(self, login: str, password: str | None = "secret", **changes: object) -> None:
+    def add(self, login: str, password: str | None = "secret", /, **changes: object) -> None:
         """Add an account with both forms of its password."""
         row = {
             "id": login,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -84,7 +85,7 @@ def _sqlite_site(folder: Path) -> SqlSite:
         folder=folder,
         connection={"SQLITE_DATABASE": str(path)},
         execute=partial(_execute_sqlite, path),
-        stop=lambda: path.rename(away),
+        stop=partial(os.rename, path, away),
         # A copy: the file is another one, as after a restore.
         start=partial(_copy, away, path),
     )

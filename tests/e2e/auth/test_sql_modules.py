@@ -76,7 +76,7 @@ def test_a_name_without_domain_gets_the_default_one(sql: SqlSite) -> None:
 def test_only_the_password_logs_in(
     sql: SqlSite, password: str, *, is_right: bool, form: str
 ) -> None:
-    sql.add("alice", **{"clear": None} if form == "hash" else {"crypt": None})
+    sql.add("alice", "secret", **{"clear" if form == "hash" else "crypt": None})
     account = sql.module().login("alice", password, "imap")
     assert (account is not None) == is_right
     if account is not None:
@@ -214,9 +214,9 @@ def test_a_where_clause_with_percent_limits_all_statements(sql: SqlSite) -> None
     ids=str,
 )  # fmt: skip
 def test_a_row_without_home_or_ids_is_no_account(
-    sql: SqlSite, broken: dict[str, object], caplog: pytest.LogCaptureFixture
+    sql: SqlSite, broken: dict[str, str | int | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    sql.add("alice", **broken)
+    sql.add("alice", "secret", **broken)
     module = sql.module()
     assert module.lookup("alice", "imap") is None
     assert module.login("alice", "secret", "imap") is None
