@@ -34,7 +34,12 @@ DOORS: dict[str, frozenset[str]] = {
 }
 
 # Import name -> distribution, where the two differ.
-DISTRIBUTIONS = {"serial": "pyserial", "attr": "attrs"}
+DISTRIBUTIONS = {
+    "serial": "pyserial",
+    "attr": "attrs",
+    "argon2": "argon2-cffi",
+    "ldap": "python-ldap",
+}
 
 
 @attrs.frozen(kw_only=True)
