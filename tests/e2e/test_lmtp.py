@@ -176,7 +176,7 @@ def test_swaks_delivers(site: LmtpSite, where: str) -> None:
 
 
 def test_a_killed_agent_is_a_deferral_and_the_next_message_has_a_new_one(own: LmtpSite) -> None:
-    own.recipe("alice", 'to "| echo started > started; sleep 60"\n')
+    own.recipe("alice", 'to "| echo started > started; sleep 5"\n')
     replies: list[str] = []
     with own.running():
         thread = threading.Thread(target=lambda: replies.extend(own.send("alice@example.test")))
