@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from couriermail.filter import FilterError, LocalHost, compile_recipe
 
@@ -208,79 +206,6 @@ def test_an_odd_message_is_stored_as_in_debian(recipe: str, message: bytes, tmp_
     assert run_ours(tmp_path / "a", recipe, message) == run_peer(tmp_path / "b", recipe, message)
 
 
-# -- generated recipes -------------------------------------------------------------------
-
-WORDS = st.sampled_from(
-    ["0", "1", "7", "-3", "0.5", "abc", '"a b"', "'$X'", '"$X"', "$Y", '"x${X}y"', '""', "2.5e1",
-     "$MATCH", '"$MATCH1"', "10", '"AbC"', "$RETURNCODE", "`echo hi`", '"a" "b"']
-)  # fmt: skip
-PATTERNS = st.sampled_from(
-    ["/^From:/", "/^subject: *(.*)/", "/b/:b", "/o/:b,2", "/x/", "/(a|b)c/", "/^To:.*bob/:D",
-     "/line (one|two)/:b", "/^(to|cc):/:h,5", "/[0-9]+/", "/./:b,1,0.5", "/o+/:hb"]
-)  # fmt: skip
-
-
-def _expressions() -> st.SearchStrategy[str]:
-    leaves = st.one_of(WORDS, PATTERNS.map(lambda text: f"({text} != 0)"))
-    operators = st.sampled_from(
-        ["+", "-", "*", "||", "&&", "|", "&", "==", "!=", "<", "lt", "eq", "ge"]
-    )
-    return st.recursive(
-        leaves,
-        lambda inner: st.one_of(
-            st.tuples(inner, operators, inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
-            inner.map(lambda text: f"(!{text})"),
-            st.tuples(WORDS, st.sampled_from(["/a/", "/(b)|c/", "/^[0-9]/:1", "/./:1,2"])).map(
-                lambda t: f"(({t[0]} =~ {t[1]}) + 0)"
-            ),
-            st.tuples(st.sampled_from(["length", "tolower", "toupper", "escape"]), inner).map(
-                lambda t: f"({t[0]} {t[1]})"
-            ),
-            st.tuples(inner, st.integers(-1, 4)).map(lambda t: f"(substr({t[0]},{t[1]}))"),
-        ),
-        max_leaves=6,
-    )
-
-
-def _statements() -> st.SearchStrategy[str]:
-    names = st.sampled_from(["X", "Y"])
-    simple = st.one_of(
-        st.tuples(names, _expressions()).map(lambda t: f"{t[0]}={t[1]}"),
-        _expressions().map(lambda text: f"echo {text}"),
-        PATTERNS,
-        st.sampled_from(["cc mb", "cc md", "unset X", 'cc "|cat >/dev/null; exit 3"', "exit"]),
-        st.sampled_from(["to md", "EXITCODE=4", 'system "exit 2"', 'xfilter "tr o 0"']),
-    )
-
-    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        block = st.lists(inner, max_size=3).map(lambda lines: "\n".join(["{", *lines, "}"]))
-        return st.one_of(
-            st.tuples(_expressions(), block, block).map(
-                lambda t: f"if ({t[0]})\n{t[1]}\nelse\n{t[2]}"
-            ),
-            st.tuples(_expressions(), block).map(lambda t: f"if ({t[0]})\n{t[1]}"),
-            block.map(lambda text: f"foreach /^[a-z]+: */\n{text}"),  # 2.9 keeps the last groups
-            block.map(lambda text: f"exception {text}"),
-        )
-
-    return st.recursive(simple, grow, max_leaves=8)
-
-
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(lines=st.lists(_statements(), min_size=1, max_size=6))
-def test_a_generated_recipe_has_the_same_effect_as_in_debian(
-    lines: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    directory = tmp_path_factory.mktemp("pair")
-    recipe = "\n".join(lines)
-    ours = run_ours(directory / "ours", recipe, MESSAGE)
-    assert ours == run_peer(directory / "peer", recipe, MESSAGE)
-
-
 # -- the command itself ------------------------------------------------------------------
 
 COMMAND = [sys.executable, "-c", "from couriermail.cli.maildrop import main; main()"]
@@ -307,7 +232,11 @@ def test_the_command_line_is_understood_as_in_debian(arguments: list[str], tmp_p
             [*command, *arguments],
             cwd=home,
             input=b"Return-Path: <me@y>\n" + MESSAGE,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(home),
+                "COURIERMAIL_CONFIG": str(home),
+            },
             capture_output=True,
             check=False,
             timeout=30,

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import attrs
 import pytest
 from typer.core import TyperOption
 from typer.main import get_command
@@ -240,11 +241,86 @@ def test_a_run_time_error_names_the_statement(home: Path) -> None:
     assert b"maildrop: Unable to filter message. (.mailfilter:2:1)\n" in done.stderr
 
 
-@pytest.mark.parametrize("options", [["-w", "50"], ["-t", "socket"], ["-W", "file"]])
-def test_what_is_not_available_is_refused(options: list[str], home: Path) -> None:
-    done = maildrop(home, *options)
+def test_the_lookup_of_another_server_is_not_available(home: Path) -> None:
+    done = maildrop(home, "-t", "socket")
     assert (done.returncode, delivered(home)) == (75, 0)
     assert b"not available" in done.stderr
+
+
+def test_146_a_nearly_full_maildir_gets_one_warning_a_day(home: Path) -> None:
+    Maildir(home / "Maildir").set_quota("300S")
+    write(home / "warning", "Subject: nearly full\n\nDelete something.\n")
+    message = MESSAGE + b"x" * (196 - len(MESSAGE) - 1) + b"\n"
+    assert maildrop(home, "-w", "50", "-W", "warning", message=message).returncode == 0
+    stored = sorted(path.read_text() for path in (home / "Maildir/new").iterdir())
+    assert len(stored) == 2
+    warning = next(text for text in stored if text.startswith("Date: "))
+    assert warning.split("\n")[1].startswith("Message-Id: <")
+    assert warning.endswith("\nSubject: nearly full\n\nDelete something.\n")
+    assert (home / "Maildir/quotawarn").exists()
+    # over quota: the message is kept, and the day's warning has been sent
+    assert maildrop(home, "-w", "50", "-W", "warning", message=message).returncode == 75
+    assert delivered(home) == 2
+
+
+def test_the_text_of_the_warning_comes_from_the_configuration_or_there_is_none(home: Path) -> None:
+    Maildir(home / "Maildir").set_quota("300S")
+    assert maildrop(home, "-w1").returncode == 0
+    assert delivered(home) == 1
+    write(home / "etc/quotawarnmsg", "Subject: full\n\n")
+    assert maildrop(home, "-w1").returncode == 0
+    assert delivered(home) == 3
+
+
+def test_a_percentage_must_be_a_number(home: Path) -> None:
+    assert maildrop(home, "-w", "much").returncode == 75
+    assert delivered(home) == 0
+
+
+@pytest.mark.root
+def test_an_account_of_the_userdb_has_its_own_home_mailbox_and_quota() -> None:
+    python, environment = others_python()
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        home = Path(name, "box")
+        home.mkdir(mode=0o700)
+        Maildir.create(home / "Mail")
+        record = f"uid=4242|gid=4243|home={home}|mail=./Mail|quota=9000S"
+        write(Path(name, "userdb"), f"bob@example.com\t{record}\n")
+        write(
+            home / ".mailfilter",
+            'system "id -u; id -g; id -G"\necho "$LOGNAME $DEFAULT $MAILDIRQUOTA"\n',
+        )
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 4242, 4243)
+        done = subprocess.run(
+            [*python, "-c", "from couriermail.cli.maildrop import main; main(['-d', 'bob@example.com'])"],
+            input=MESSAGE, env={**environment, "COURIERMAIL_CONFIG": name},
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert (done.stderr, done.returncode) == (b"", 0)
+        assert done.stdout == b"4242\n4243\n4243\nbob@example.com ./Mail 9000S\n"
+        (stored,) = (home / "Mail/new").iterdir()
+        assert (stored.stat().st_uid, stored.stat().st_gid) == (4242, 4243)
+
+
+def test_accounts_that_cannot_be_asked_now_keep_the_message(home: Path) -> None:
+    write(home / "etc/authdaemonrc", f'authdaemonvar="{home}/none"\n')
+    done = maildrop(home, "-d", "bob")
+    assert (done.returncode, delivered(home)) == (75, 0)
+    assert b"maildrop: " in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.root
+def test_a_recipe_run_as_root_cannot_be_somebody_elses_file(home: Path) -> None:
+    secret = home / "secret"
+    write(secret, 'echo "secret"\n')
+    os.chown(secret, 4242, 4242)
+    (home / ".mailfilter").symlink_to(secret)
+    done = maildrop(home)
+    assert (done.returncode, done.stdout) == (75, b"")
+    assert b"owned by the wrong user" in done.stderr
 
 
 def test_a_large_message_is_delivered_without_its_carriage_returns(home: Path) -> None:
@@ -287,7 +363,13 @@ def test_158_two_users_are_refused(home: Path) -> None:
 def others_python() -> tuple[list[str], dict[str, str]]:
     """A Python that any user may run, with our rooms: what a setuid test needs."""
     rooms = ":".join(str(Path(room).parent) for room in couriermail.__path__)
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": rooms, "PYTHONDONTWRITEBYTECODE": "1"}
+    libraries = Path(attrs.__file__).parents[1]
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": f"{rooms}:{libraries}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "COURIERMAIL_CONFIG": "/nonexistent",
+    }
     probe = "import sys, couriermail.cli.maildrop, couriermail.filter.local, couriermail.maildir"
     for python in (sys.executable, "/usr/bin/python3"):
         try:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import sys
 
+from couriermail.cli.maildrop_identity import TEMPORARY, Identity, Refused, become
+from couriermail.cli.maildrop_watchdog import Interrupted, Watchdog
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import mmap
-    import pwd
     from collections.abc import Sequence
-    from types import FrameType, ModuleType
 
-    from couriermail.filter.local import LocalHost
+    from couriermail.filter.local import LocalHost, QuotaWarning
     from couriermail.filter.message import BytesMessage
     from couriermail.filter.run import Run
 
@@ -37,10 +38,7 @@ OPTIONS_WITH_VALUE = {
 }
 SWITCHES = {"a": "account_errors", "m": "embedded", "v": "version"}
 
-TRUSTED_USERS = ("root", "mail", "daemon")
-TEMPORARY = 75
-NO_SUCH_USER = 67
-TIME_LIMIT_SECONDS = 300  # spec filter 4.16
+QUOTA_WARNING_FILE = "quotawarnmsg"
 SPOOL_ABOVE_BYTES = 1 << 20
 UMASK = 0o007
 _READ_SIZE = 1 << 16
@@ -49,18 +47,6 @@ _BAD_ARGUMENTS = "Bad command line arguments, -h for help."
 
 class UsageError(Exception):
     """A command line that cannot be understood."""
-
-
-class Refused(Exception):  # noqa: N818 - not an error of the program: a message and an exit code
-    """The delivery ends with a message to a person.
-
-    Attributes:
-        exit_code: the command's status.
-    """
-
-    def __init__(self, text: str, exit_code: int = TEMPORARY) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
 
 
 class Request:
@@ -85,27 +71,6 @@ class Request:
     def is_delivery(self) -> bool:
         """True when mail is delivered as the system does it, in the user's home."""
         return not self.arguments or bool({"user", "ids", "embedded_name"} & self.values.keys())
-
-
-class Identity:
-    """For whom the recipes run.
-
-    Attributes:
-        name: login name, or the empty string where the ids have none.
-        uid: numeric user id.
-        gid: numeric group id.
-        home: home directory.
-        interpreter: command interpreter.
-    """
-
-    __slots__ = ("gid", "home", "interpreter", "name", "uid")
-
-    def __init__(self, *, name: str, uid: int, gid: int, home: str, interpreter: str) -> None:
-        self.name = name
-        self.uid = uid
-        self.gid = gid
-        self.home = home
-        self.interpreter = interpreter
 
 
 def read_command_line(argv: Sequence[str]) -> Request:
@@ -185,9 +150,8 @@ def _print_version() -> int:
 
 
 def _refuse_unavailable(request: Request) -> None:
-    for name, letter in (("socket", "-t"), ("warn_percent", "-w"), ("warn_file", "-W")):
-        if name in request.values:
-            raise Refused(f"The option {letter} is not available.")
+    if "socket" in request.values:
+        raise Refused("The option -t is not available.")
     if "user" in request.values and "ids" in request.values:
         raise Refused("Cannot use both -d and -D options.")
 
@@ -209,81 +173,6 @@ def _say(text: str) -> None:
     os.write(2, text.encode("utf-8", "surrogateescape") + b"\n")
 
 
-# -- who -----------------------------------------------------------------------------------
-
-
-def _become(request: Request) -> Identity:
-    """Find out for whom this is, and drop every right that they do not have."""
-    if "ids" in request.values:
-        identity = _identity_of_ids(request.values["ids"])
-    elif "user" in request.values:
-        identity = _identity_of_user(request.values["user"])
-    else:
-        identity = _identity_of_uid(os.getuid(), os.getgid())
-    if identity.uid != os.getuid() and os.geteuid() != 0:
-        raise Refused("You are not a trusted user.")
-    if os.geteuid() == 0 and (identity.uid, identity.gid) != (0, 0):
-        try:
-            os.setgroups([identity.gid])
-            os.setresgid(identity.gid, identity.gid, identity.gid)
-            os.setresuid(identity.uid, identity.uid, identity.uid)
-        except OSError:
-            raise Refused("Cannot set my user or group id.") from None
-    return identity
-
-
-def _identity_of_user(name: str) -> Identity:
-    import pwd
-
-    try:
-        entry = pwd.getpwnam(name)
-    except (KeyError, ValueError):
-        raise Refused("Invalid user specified.", NO_SUCH_USER) from None
-    return _identity(entry)
-
-
-def _identity_of_uid(uid: int, gid: int) -> Identity:
-    import pwd
-
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        home = os.environ.get("HOME", "/")
-        return Identity(name="", uid=uid, gid=gid, home=home, interpreter="/bin/sh")
-    return _identity(entry)
-
-
-def _identity(entry: pwd.struct_passwd) -> Identity:
-    return Identity(
-        name=entry.pw_name,
-        uid=entry.pw_uid,
-        gid=entry.pw_gid,
-        home=entry.pw_dir,
-        interpreter=entry.pw_shell or "/bin/sh",
-    )
-
-
-def _identity_of_ids(text: str) -> Identity:
-    import pwd
-
-    caller = _identity_of_uid(os.getuid(), os.getgid())
-    if caller.name not in TRUSTED_USERS:
-        raise Refused("You are not authorized to use the -D option.")
-    uid, slash, gid = text.partition("/")
-    if not (uid.isascii() and uid.isdecimal()) or (slash and not gid.isascii()):
-        raise Refused("Invalid -D option.")
-    if slash and not gid.isdecimal():
-        raise Refused("Invalid -D option.")
-    try:
-        identity = _identity(pwd.getpwuid(int(uid)))
-    except (KeyError, OverflowError):
-        identity = _identity_of_uid(os.getuid(), os.getgid())
-        identity.name = ""
-    identity.uid, identity.gid = int(uid), int(gid) if slash else os.getgid()
-    identity.home = os.environ.get("HOME") or identity.home
-    return identity
-
-
 # -- what ----------------------------------------------------------------------------------
 
 
@@ -292,15 +181,15 @@ def _deliver(request: Request) -> int:
 
     config = config_directory()
     os.umask(UMASK)
-    identity = _become(request)
+    identity = become(user=request.values.get("user"), ids=request.values.get("ids"), config=config)
     is_delivery = request.is_delivery
     if is_delivery:
         _enter_home(request, identity)
-    watchdog = _Watchdog(owns_group=is_delivery)
+    watchdog = Watchdog(owns_group=is_delivery)
     try:
         with watchdog:
             return _filter(request, identity, config)
-    except _Interrupted as interruption:
+    except Interrupted as interruption:
         _say(f"maildrop: {interruption}")
         return TEMPORARY
     finally:
@@ -328,12 +217,13 @@ def _filter(request: Request, identity: Identity, config: str) -> int:
         sender = mailfilter.return_path(message)
     run = start_run(
         message,
-        host=_host(identity, is_delivery=request.is_delivery),
+        host=_host(request, identity, config),
         variables=_variables(request, identity, name, arguments, sender),
         imports=dict(os.environb),
         sender=os.fsencode(sender or ""),
         embedded=is_judging,
         trusted_recipes=f"{config}/maildroprcs/",
+        is_delivery=request.is_delivery,
     )
     if is_judging:
         _judge(run, request, identity, name)
@@ -386,12 +276,29 @@ def _deliver_to_user(run: Run, identity: Identity, config: str) -> None:
     run.deliver_default()
 
 
-def _host(identity: Identity, *, is_delivery: bool) -> LocalHost:
+def _host(request: Request, identity: Identity, config: str) -> LocalHost:
     from couriermail.filter.local import LocalHost
 
     return LocalHost(
-        identity.home if is_delivery else os.getcwd(), output=1, diagnostics=2, umask=UMASK
+        identity.home if request.is_delivery else os.getcwd(),
+        output=1,
+        diagnostics=2,
+        umask=UMASK,
+        quota_warning=_quota_warning(request.values, config),
     )
+
+
+def _quota_warning(values: dict[str, str], config: str) -> QuotaWarning | None:
+    """What `-w` and `-W` ask for; the text is looked for only when it is needed."""
+    percent = values.get("warn_percent")
+    if percent is None:
+        return None
+    from couriermail.filter.local import QuotaWarning
+
+    if not percent.isdecimal():
+        raise UsageError(_BAD_ARGUMENTS)
+    paths = (values.get("warn_file"), f"{config}/{QUOTA_WARNING_FILE}")
+    return QuotaWarning(int(percent), tuple(path for path in paths if path))
 
 
 def _variables(
@@ -405,7 +312,9 @@ def _variables(
     found[b"LOGNAME"] = os.fsencode(identity.name)
     found[b"SHELL"] = os.fsencode(identity.interpreter)
     found[b"DEFAULT"] = os.environb.get(b"MAILDROPDEFAULT") or b"./Maildir"
-    found[b"MAILDIRQUOTA"] = b""
+    found[b"MAILDIRQUOTA"] = os.fsencode(identity.quota)
+    if identity.mailbox:
+        found[b"DEFAULT"] = os.fsencode(identity.mailbox)
     if request.is_delivery and "user" not in request.values:
         for key in (b"LOGNAME", b"SHELL", b"MAILDIRQUOTA"):
             found[key] = os.environb.get(key) or found[key]
@@ -461,62 +370,3 @@ def _spool(data: bytes) -> mmap.mmap:
             data = following
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-# -- how long ------------------------------------------------------------------------------
-
-
-class _Interrupted(BaseException):
-    """A signal ended the delivery; no `except Exception` may hold it up."""
-
-
-class _Watchdog:
-    """Bounds the run, and lets signals end it in order: locks are released, files cut back.
-
-    Args:
-        owns_group: True to lead a process group, which gets SIGHUP at the end so that no
-            program that a recipe started outlives it.
-    """
-
-    def __init__(self, *, owns_group: bool) -> None:
-        self._wants_group = owns_group
-        self._owns_group = False
-
-    def __enter__(self) -> None:
-        signal = _signals()
-        if self._wants_group:
-            try:
-                os.setpgid(0, 0)
-                self._owns_group = True
-            except OSError:
-                pass  # a session leader has its own group, and others may be in it
-        for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, self._interrupt)
-        signal.alarm(TIME_LIMIT_SECONDS)
-
-    def __exit__(self, *ignored: object) -> None:
-        signal = _signals()
-        signal.alarm(0)
-
-    def hang_up(self) -> None:
-        """Tell what still runs in the group to end."""
-        if self._owns_group:
-            signal = _signals()
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            os.killpg(0, signal.SIGHUP)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        signal = _signals()
-        if number == signal.SIGALRM:
-            raise _Interrupted("Timeout quota exceeded.")
-        raise _Interrupted(f"signal 0x{number:02X}")
-
-
-def _signals() -> ModuleType:
-    """The C module below `signal`, which wraps every number in an enum: 7 ms of start-up."""
-    import importlib
-
-    try:
-        return importlib.import_module("_signal")
-    except ImportError:  # another Python than CPython
-        return importlib.import_module("signal")

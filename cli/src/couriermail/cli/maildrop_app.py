@@ -61,7 +61,8 @@ def maildrop(
         str | None, typer.Option("-V", metavar="N", help="Level of trace, 0 to 9.")
     ] = None,
     warn_percent: Annotated[
-        str | None, typer.Option("-w", metavar="N", help="Not available; exit code 75.")
+        str | None,
+        typer.Option("-w", metavar="N", help="Warn of a mailbox that is this full, percent."),
     ] = None,
     warn_file: Annotated[
         str | None, typer.Option("-W", metavar="FILE", help="Text of the warning of -w.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from couriermail.filter.message import complete_chunks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.filter.interfaces import FilterMessage
@@ -25,7 +27,7 @@ def log_entry(
         when: seconds since the epoch; shown as local time.
         is_failed: True when it could not be delivered or the command did not end with 0.
     """
-    size = b"(%d)" % (_quoted_size(message) if kind == "mbox" else message.size)
+    size = b"(%d)" % (_quoted_size(message) if kind == "mbox" else _complete_size(message))
     room = _COLUMNS - 1 - len(size)
     label = b"!Err: " if is_failed else b"File: "
     return b"".join(
@@ -47,9 +49,14 @@ def _field(message: FilterMessage, name: bytes) -> bytes:
     return b"".join(values)
 
 
+def _complete_size(message: FilterMessage) -> int:
+    """The message's size with the final line end that it may lack."""
+    return sum(len(chunk) for chunk in complete_chunks(message))
+
+
 def _quoted_size(message: FilterMessage) -> int:
     from couriermail.maildir.mbox import FromQuoter
 
     quoter = FromQuoter()
-    size = sum(len(quoter.feed(chunk)) for chunk in message.chunks())
+    size = sum(len(quoter.feed(chunk)) for chunk in complete_chunks(message))
     return size + len(quoter.finish())

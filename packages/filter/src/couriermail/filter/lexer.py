@@ -182,8 +182,7 @@ class Lexer:
         if not text[start + 1 : start + 2].strip(_SPACE):
             self._at += 1
             return self._token("DIV", start)
-        line_end = text.find(b"\n", start)
-        line_end = len(text) if line_end < 0 else line_end
+        line_end = _first_line_end(text, start)
         end = text.find(b"/", start + 1, line_end)
         while end > 0 and text[end - 1] == 0x5C:
             end = text.find(b"/", end + 1, line_end)
@@ -253,6 +252,11 @@ class Lexer:
                 self._line_start = at + 1
             at += 1
         return at
+
+
+def _first_line_end(text: bytes, at: int) -> int:
+    ends = [end for end in (text.find(b"\n", at), text.find(b"\r", at)) if end >= 0]
+    return min(ends, default=len(text))
 
 
 def _disabled(name: str) -> str:

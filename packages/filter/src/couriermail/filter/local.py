@@ -24,11 +24,40 @@ if TYPE_CHECKING:
     from couriermail.filter.outcome import DeliveryOptions, ShellCommand
     from couriermail.maildir import LockPolicy, Maildir, MaildirError
 
-__all__ = ["LocalHost"]
+__all__ = ["LocalHost", "QuotaWarning"]
 
 _FLAGS = frozenset("DRSFPT")
 _CAPTURED_BY_XFILTER = 1 << 30
 _LOCK_PATIENCE_SECONDS = 300.0  # spec filter 4.16: the watchdog's own limit
+
+
+class QuotaWarning:
+    """When the owner of a maildir is told that it is nearly full, and with what words.
+
+    Args:
+        percent: from this share of the quota on.
+        paths: files with the text; the first that can be read counts, and where none can
+            nothing is sent.
+    """
+
+    def __init__(self, percent: int, paths: tuple[str, ...]) -> None:
+        self._percent = percent
+        self._paths = paths
+
+    def consider(self, box: Maildir) -> None:
+        """Deliver the warning if it is due; at most one a day.
+
+        Raises:
+            MaildirError: it could not be delivered.
+        """
+        for path in self._paths:
+            try:
+                with open(path, "rb") as file:
+                    text = file.read()
+            except OSError:
+                continue
+            box.warn_if_full(text, percent=self._percent)
+            return
 
 
 class LocalHost:
@@ -39,6 +68,7 @@ class LocalHost:
         output: descriptor for `echo` and for what commands print, or -1 to drop it.
         diagnostics: the same for trace lines and what commands complain about.
         umask: file mode creation mask of commands, or -1 for the process's own.
+        quota_warning: what is sent to owners of maildirs that are nearly full, or None.
     """
 
     def __init__(
@@ -48,7 +78,9 @@ class LocalHost:
         output: int = -1,
         diagnostics: int = -1,
         umask: int = -1,
+        quota_warning: QuotaWarning | None = None,
     ) -> None:
+        self._quota_warning = quota_warning
         self.home = os.fspath(home)
         self._output = output
         self._diagnostics = diagnostics
@@ -89,7 +121,20 @@ class LocalHost:
             raise RecipeRuntimeError("Unable to deliver to mailbox. FLAGS takes D, F, P, R, S, T.")
         keywords = [word for word in options.text(b"KEYWORDS").split(",") if word]
         self._install_quota(box, options.text(b"MAILDIRQUOTA"))
-        box.deliver(complete_chunks(message), flags=flags, keywords=keywords)
+        try:
+            box.deliver(complete_chunks(message), flags=flags, keywords=keywords)
+        finally:  # also of a message that did not fit (spec maildir 4.7)
+            self._warn(box)
+
+    def _warn(self, box: Maildir) -> None:
+        if self._quota_warning is None:
+            return
+        from couriermail.maildir import MaildirError
+
+        try:
+            self._quota_warning.consider(box)
+        except MaildirError as error:  # the message itself is stored, or has its own error
+            self.trace(f"maildrop: quota warning: {error}".encode())
 
     def _install_quota(self, box: Maildir, text: str) -> None:
         if not text:
