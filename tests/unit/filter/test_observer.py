@@ -203,3 +203,26 @@ def test_a_recipe_turns_its_own_trace_on_and_off() -> None:
         b'r(3): X="2"',
         b"r(4): unset VERBOSE",
     ]
+
+
+def test_level_9_traces_the_tokens_of_recipes_that_are_read() -> None:
+    host = DecisionHost(files={b"inc": b"X='a' =~ /b/:D,1\nY=`c` - 1;\n"})
+    recipe = compile_recipe('VERBOSE=9\ninclude "inc"\nto a\n', name="r")
+    recipe.run(MESSAGE, host=host)
+    tokens = [line[10:] for line in host.traced if line.startswith(b"Tokenized ")]
+    assert tokens == [
+        b'string: "X"',
+        b"=",
+        b"string: 'a'",
+        b"=~",
+        b"regexp: /b/:D,1",
+        b";",
+        b'string: "Y"',
+        b"=",
+        b"string: `c`",
+        b"-",
+        b'string: "1"',
+        b";",
+        b";",
+        b"eof",
+    ]

@@ -88,6 +88,26 @@ def test_a_statement_does_what_is_pinned(recipe: str, text: str) -> None:
     assert echoed(recipe) == text
 
 
+RELAXED = [
+    "if (1)\n\n{\necho a\n}\n\n# c\nelse\n\n{\necho b\n}",
+    "if (0)\n# c\necho b\n\nelsif (1)\n\necho a\n\nelse\necho c",
+    "I=0\nwhile ($I < 1)\n\n{\nI=1\necho a\n}",
+    'foreach "x" =~ /x/\n# c\n{\necho a\n}',
+    "if (1)\r\n\r\n{\r\necho a\r\n}\r\n\r\nelse\r\necho b\r",
+]
+
+
+@pytest.mark.parametrize("recipe", RELAXED)
+def test_blank_lines_stand_anywhere_under_the_pragma(recipe: str) -> None:
+    assert echoed(f"#pragma couriermail-2\n{recipe}") == "a"
+    assert echoed(f"#pragma couriermail-2\r\n{recipe}") == "a"
+
+
+def test_an_unknown_pragma_of_ours_is_refused() -> None:
+    with pytest.raises(RecipeSyntaxError, match="couriermail-2"):
+        compile_recipe("#pragma couriermail-3\n", name="r")
+
+
 def test_87_exit_is_never_trapped() -> None:
     outcome = decide("EXITCODE=5\nexception {\nexit\n}\nto never\n")
     assert (outcome.exit_code, outcome.deliveries) == (5, ())

@@ -225,6 +225,7 @@ def _filter(request: Request, identity: Identity, config: str) -> int:
         trusted_recipes=f"{config}/maildroprcs/",
         is_delivery=request.is_delivery,
     )
+    run.note_plainly(2, f"Message envelope sender={sender or 'MAILER-DAEMON'}")
     if is_judging:
         _judge(run, request, identity, name)
     elif request.is_delivery:
@@ -247,7 +248,10 @@ def _filter_name(request: Request) -> tuple[str, list[str]]:
 def _run_file(run: Run, identity: Identity, name: str, *, judges: bool = False) -> None:
     from couriermail.filter.mailfilter import load_user_recipe, run_recipes
 
-    recipe = load_user_recipe(os.getcwd(), name, identity.uid, embedded=judges)
+    run.note_plainly(2, f"maildrop: Attempting {name}")
+    recipe = load_user_recipe(
+        os.getcwd(), name, identity.uid, embedded=judges, on_token=run.token_trace()
+    )
     if recipe is None:
         raise Refused("Unable to open filter file, errno=2.")
     run_recipes(run, [recipe], delivers_default=not judges)
@@ -259,7 +263,10 @@ def _judge(run: Run, request: Request, identity: Identity, name: str) -> None:
         return
     from couriermail.filter.mailfilter import load_embedded_recipe, run_recipes
 
-    recipe = load_embedded_recipe(identity.home, request.values["embedded_name"], identity.uid)
+    embedded_name = request.values["embedded_name"]
+    recipe = load_embedded_recipe(
+        identity.home, embedded_name, identity.uid, on_token=run.token_trace()
+    )
     if recipe is not None:
         run_recipes(run, [recipe], delivers_default=False)
 
@@ -267,10 +274,11 @@ def _judge(run: Run, request: Request, identity: Identity, name: str) -> None:
 def _deliver_to_user(run: Run, identity: Identity, config: str) -> None:
     from couriermail.filter.mailfilter import load_site_recipe, load_user_recipe
 
-    site = load_site_recipe(f"{config}/maildroprc")
+    site = load_site_recipe(f"{config}/maildroprc", on_token=run.token_trace())
     if site is not None and run.execute(site.program):
         return
-    own = load_user_recipe(identity.home, ".mailfilter", identity.uid)
+    run.note_plainly(2, "maildrop: Attempting .mailfilter")
+    own = load_user_recipe(identity.home, ".mailfilter", identity.uid, on_token=run.token_trace())
     if own is not None and run.execute(own.program):
         return
     run.deliver_default()

@@ -82,7 +82,7 @@ def _compiled(run: Run, text: bytes, name: str) -> Recipe:
     from couriermail.filter.recipe import compile_recipe
 
     try:
-        return compile_recipe(text, name=name, embedded=run.embedded)
+        return compile_recipe(text, name=name, embedded=run.embedded, on_token=run.token_trace())
     except RecipeSyntaxError as error:  # in an included file it is an error that can be trapped
         run.host.trace(error.classic.encode("utf-8", "surrogateescape"))
         raise RecipeRuntimeError(str(error)) from error

@@ -8,6 +8,10 @@ The only state carried from token to token is the kind of the last one, which de
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["EMBEDDED_FORBIDDEN", "KEYWORDS", "Lexer", "Token"]
 
 KEYWORDS = frozenset(
@@ -74,13 +78,25 @@ class Token:
 class Lexer:
     """A scanner over one recipe.
 
+    Args:
+        text: the recipe.
+        embedded: True to refuse commands and deliveries.
+        on_token: is told of every token, or None.
+
     Attributes:
         text: the recipe.
         line: the line that the scanner has reached, 1-based.
     """
 
-    def __init__(self, text: bytes, *, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        *,
+        embedded: bool = False,
+        on_token: Callable[[Token], None] | None = None,
+    ) -> None:
         self.text = text
+        self._on_token = on_token
         self.line = 1
         self._embedded = embedded
         self._at = 0
@@ -91,6 +107,8 @@ class Lexer:
         """The next token; `EOF` again and again at the end."""
         token = self._scan()
         self._last = token.kind
+        if self._on_token is not None:
+            self._on_token(token)
         return token
 
     def excerpt(self, token: Token) -> str:

@@ -13,9 +13,14 @@ from couriermail.filter.recipe import compile_recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from couriermail.filter.interfaces import FilterMessage
+    from couriermail.filter.lexer import Token
     from couriermail.filter.recipe import Recipe
     from couriermail.filter.run import Run
+
+    TokenTrace = Callable[[Token], None] | None
 
 __all__ = [
     "embedded_candidates",
@@ -47,7 +52,7 @@ def run_recipes(run: Run, recipes: list[Recipe], *, delivers_default: bool) -> N
         run.deliver_default()
 
 
-def load_site_recipe(path: str) -> Recipe | None:
+def load_site_recipe(path: str, *, on_token: TokenTrace = None) -> Recipe | None:
     """The site's `maildroprc`, or None when there is none.
 
     Raises:
@@ -61,11 +66,16 @@ def load_site_recipe(path: str) -> Recipe | None:
         return None
     except OSError as error:
         raise RecipeAccessError(f"Unable to read {path}, errno={error.errno}.") from error
-    return compile_recipe(text, name=path)
+    return compile_recipe(text, name=path, on_token=on_token)
 
 
 def load_user_recipe(
-    directory: str, name: str, uid: int, *, embedded: bool = False
+    directory: str,
+    name: str,
+    uid: int,
+    *,
+    embedded: bool = False,
+    on_token: TokenTrace = None,
 ) -> Recipe | None:
     """A user's recipe, checked and compiled, or None when there is no such file.
 
@@ -74,16 +84,21 @@ def load_user_recipe(
         name: the file's name, as diagnostics show it.
         uid: who must own it.
         embedded: True for embedded mode.
+        on_token: see `compile_recipe`.
 
     Raises:
         RecipeAccessError: it must not be used.
         RecipeSyntaxError: it is not a recipe.
     """
     text = read_recipe_file(os.path.join(directory, name), uid)
-    return None if text is None else compile_recipe(text, name=name, embedded=embedded)
+    if text is None:
+        return None
+    return compile_recipe(text, name=name, embedded=embedded, on_token=on_token)
 
 
-def load_embedded_recipe(home: str, name: str, uid: int) -> Recipe | None:
+def load_embedded_recipe(
+    home: str, name: str, uid: int, *, on_token: TokenTrace = None
+) -> Recipe | None:
     """The recipe that `maildrop -M name` means, or None when there is none.
 
     Raises:
@@ -93,7 +108,7 @@ def load_embedded_recipe(home: str, name: str, uid: int) -> Recipe | None:
     check_embedded_directory(os.path.join(home, EMBEDDED_DIRECTORY), uid)
     for candidate in embedded_candidates(name):
         file = f"{EMBEDDED_DIRECTORY}/{candidate}"
-        recipe = load_user_recipe(home, file, uid, embedded=True)
+        recipe = load_user_recipe(home, file, uid, embedded=True, on_token=on_token)
         if recipe is not None:
             return recipe
     return None

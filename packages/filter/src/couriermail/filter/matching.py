@@ -41,7 +41,7 @@ class Matcher:
         self.name = name
         self.options = parse_options(pattern.options)
         self._parts, _ = split_text(pattern.text)
-        self._compiled: dict[bytes, CompiledPattern] = {}
+        self._compiled: dict[tuple[bytes, bool], CompiledPattern] = {}
 
     def search_message(self, run: Run) -> bytes:
         """The value of a pattern that stands alone: 1, 0 or a score."""
@@ -96,12 +96,11 @@ class Matcher:
 
     def _search(self, run: Run, search: Callable[[CompiledPattern], T], otherwise: T) -> T:
         """Search with the pattern of this run; a wrong one is reported and finds nothing."""
-        if to_integer(run.variables.get(b"MAILDROP_OLD_REGEXP", b"")):
-            raise RecipeRuntimeError("MAILDROP_OLD_REGEXP: 1.x patterns are not supported.")
         text = self.substituted(run)
+        is_old = bool(to_integer(run.variables.get(b"MAILDROP_OLD_REGEXP", b"")))
         try:
-            pattern = self._compiled.get(text) or self._compile(run, text)
-            return search(pattern)
+            pattern = self._compiled.get((text, is_old))
+            return search(pattern or self._compile(run, text, is_old=is_old))
         except PatternError as error:
             if error.is_unsupported:
                 raise RecipeRuntimeError(
@@ -113,14 +112,22 @@ class Matcher:
             self._report(run, text, error)
             return otherwise
 
-    def _compile(self, run: Run, text: bytes) -> CompiledPattern:
+    def _compile(self, run: Run, text: bytes, *, is_old: bool) -> CompiledPattern:
         if len(self._compiled) >= _KEPT_PATTERNS:
             self._compiled.clear()
-        pattern = self._compiled[text] = CompiledPattern(
-            text,
-            case_sensitive=self.options.case_sensitive,
-            seconds=run.limits.match_seconds,
-        )
+        case_sensitive, seconds = self.options.case_sensitive, run.limits.match_seconds
+        if is_old:
+            from couriermail.filter.legacy import LegacyPattern
+
+            pattern: CompiledPattern = LegacyPattern(
+                text,
+                case_sensitive=case_sensitive,
+                seconds=seconds,
+                is_whole=b"w" in self.node.options,
+            )
+        else:
+            pattern = CompiledPattern(text, case_sensitive=case_sensitive, seconds=seconds)
+        self._compiled[text, is_old] = pattern
         return pattern
 
     def _report(self, run: Run, text: bytes, error: PatternError) -> None:

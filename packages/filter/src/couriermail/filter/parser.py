@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ClassVar
 
-__all__ = ["MAX_NESTING", "parse"]
+__all__ = ["MAX_NESTING", "OPT_IN", "is_relaxed", "parse"]
 
 MAX_NESTING = 50
 """How deep statements and parentheses may be nested; Python's own stack is the reason."""
@@ -62,22 +62,41 @@ _ARGUMENT_LISTS = {
 }
 
 
-def parse(text: bytes, *, name: str, embedded: bool = False) -> Block:
+OPT_IN = b"#pragma couriermail-2"
+"""The first line of a recipe that wants the relaxed grammar (spec filter 4.2): blank and comment
+lines may stand between a condition and its body, and before `else`."""
+
+
+def parse(
+    text: bytes,
+    *,
+    name: str,
+    embedded: bool = False,
+    on_token: Callable[[Token], None] | None = None,
+) -> Block:
     """Read a whole recipe.
 
     Args:
         text: the recipe.
         name: its file name, for diagnostics.
         embedded: True to refuse commands and deliveries (spec filter 4.1).
+        on_token: is told of every token, or None.
 
     Raises:
         RecipeSyntaxError: the recipe does not follow the grammar.
     """
-    return _Parser(Lexer(text, embedded=embedded), name).recipe()
+    lexer = Lexer(text, embedded=embedded, on_token=on_token)
+    return _Parser(lexer, name, is_relaxed=is_relaxed(text)).recipe()
+
+
+def is_relaxed(text: bytes) -> bool:
+    """True for a recipe that begins with `OPT_IN`, alone on its line."""
+    return text.partition(b"\n")[0].rstrip(b"\r") == OPT_IN
 
 
 class _Parser:
-    def __init__(self, lexer: Lexer, name: str) -> None:
+    def __init__(self, lexer: Lexer, name: str, *, is_relaxed: bool) -> None:
+        self._is_relaxed = is_relaxed
         self._lexer = lexer
         self._name = name
         self._depth = 0
@@ -138,7 +157,9 @@ class _Parser:
         condition = self._expression()
         self._take(")", "Missing )")
         self._take("SEMI", "Syntax error after )")
-        return word, condition, self._body()
+        body = self._body()
+        self._skip_blank_lines()
+        return word, condition, body
 
     def _while(self) -> Statement:
         word = self._advance()
@@ -170,7 +191,12 @@ class _Parser:
         self._end_of_statement()
         return Exit(word.line, word.column)
 
+    def _skip_blank_lines(self) -> None:
+        while self._is_relaxed and self._token.kind == "SEMI":
+            self._advance()
+
     def _body(self) -> Statement:
+        self._skip_blank_lines()
         if self._token.kind == "SEMI":  # a blank or comment line is an empty body
             token = self._advance()
             return Block(token.line, token.column, ())

@@ -8,7 +8,7 @@ from couriermail.filter.compiler import compile_tree
 from couriermail.filter.errors import RecipeSyntaxError
 from couriermail.filter.message import BytesMessage
 from couriermail.filter.outcome import RunLimits
-from couriermail.filter.parser import parse
+from couriermail.filter.parser import is_relaxed, parse
 from couriermail.filter.run import Run
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from couriermail.filter.interfaces import FilterMessage, Host, Observer
+    from couriermail.filter.lexer import Token
     from couriermail.filter.outcome import FilterOutcome
     from couriermail.filter.syntax import Block
 
@@ -100,22 +101,29 @@ class Recipe:
         return f"Recipe({self.name!r})"
 
 
-def compile_recipe(text: str | bytes, *, name: str, embedded: bool = False) -> Recipe:
+def compile_recipe(
+    text: str | bytes,
+    *,
+    name: str,
+    embedded: bool = False,
+    on_token: Callable[[Token], None] | None = None,
+) -> Recipe:
     """Read and compile a recipe; nothing of it is executed.
 
     Args:
         text: the recipe.
         name: its file name, for diagnostics.
         embedded: True to refuse commands and deliveries (spec filter 4.1, embedded mode).
+        on_token: is told of every token, or None.
 
     Raises:
         RecipeSyntaxError: with line, column and the words around the mistake.
     """
     source = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    if source.startswith(b"#pragma couriermail"):
-        raise _refusal(name, "#pragma couriermail is not supported")
+    if source.startswith(b"#pragma couriermail") and not is_relaxed(source):
+        raise _refusal(name, "the only #pragma couriermail is couriermail-2")
     try:
-        tree = parse(source, name=name, embedded=embedded)
+        tree = parse(source, name=name, embedded=embedded, on_token=on_token)
         return Recipe(name, tree, embedded=embedded, may_trace=b"VERBOSE" in source)
     except RecursionError:
         raise _refusal(name, "nested too deeply") from None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from couriermail.filter.interfaces import Database, FilterMessage, Host, Observer
+    from couriermail.filter.lexer import Token
     from couriermail.filter.outcome import CommandResult, RunLimits
 
     Program = Callable[["Run"], None]
@@ -136,6 +137,14 @@ class Run:
             self._is_traced = True
             self.observers = (*self.observers, VerboseTrace(self))
         return bool(self.observers)
+
+    def token_trace(self) -> Callable[[Token], None] | None:
+        """What must be told of the tokens of a recipe that is read now; None without a trace."""
+        if self.verbose < 9:
+            return None
+        from couriermail.filter.trace import token_line
+
+        return lambda token: self.host.trace(token_line(token))
 
     def deliver_default(self) -> None:
         """Deliver to DEFAULT, as happens when a recipe names no final place.
@@ -281,7 +290,10 @@ class Run:
             self._deliver_to_command(mailbox, verb)
             return
         options = DeliveryOptions(sender=self._sender, variables=self.variables)
-        self._record(self.host.deliver(bytes(mailbox), self.message, options), mailbox, verb, 0)
+        kind = self.host.deliver(bytes(mailbox), self.message, options)
+        if kind == "mbox":
+            self.note(1, b"Delivering to %b", mailbox)
+        self._record(kind, mailbox, verb, 0)
 
     def _deliver_to_command(self, mailbox: bytes, verb: str) -> None:
         self.note(1, b"Delivering to %b", mailbox)
@@ -326,6 +338,11 @@ class Run:
         """Write a line of trace when VERBOSE asks for it (spec filter 4.15)."""
         if self.verbose >= level:
             self.host.trace(b"maildrop: " + form % bytes(text))
+
+    def note_plainly(self, level: int, text: str) -> None:
+        """Write a line of trace as it is."""
+        if self.verbose >= level:
+            self.host.trace(text.encode("utf-8", "surrogateescape"))
 
     def _command(self, text: bytes) -> ShellCommand:
         shell_text, extra = safe_command(text)

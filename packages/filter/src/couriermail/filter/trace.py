@@ -17,15 +17,16 @@ from couriermail.filter.syntax import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.filter.errors import RecipeRuntimeError
+    from couriermail.filter.lexer import Token
     from couriermail.filter.observed import PatternSearch
     from couriermail.filter.outcome import Delivery
     from couriermail.filter.run import Run
     from couriermail.filter.syntax import Expression, Pattern, Statement, While
 
-__all__ = ["STATEMENTS", "VerboseTrace", "token_line"]
+__all__ = ["TOKENS", "VerboseTrace", "token_line"]
 
-SEARCHES, STATEMENTS, DELIVERIES, OPERATIONS = 3, 4, 5, 6
-"""The levels from which searches, statements, deliveries and operations are traced."""
+SEARCHES, STATEMENTS, DELIVERIES, OPERATIONS, TOKENS = 3, 4, 5, 6, 9
+"""The levels from which searches, statements, deliveries, operations and tokens are traced."""
 
 _NAMES = {
     "+": b"add", "-": b"subtract", "*": b"multiply", "/": b"divide",
@@ -152,11 +153,12 @@ _SIGNS = {"SEMI": b";", "EOF": b"eof", "MINUS": b"-", "DIV": b"/", "ERROR": b"er
 _QUOTES = {"QSTR": b'"', "SQSTR": b"'", "BTSTR": b"`"}
 
 
-def token_line(kind: str, value: bytes, options: bytes) -> bytes:
-    """The line of trace for one token, at level 9."""
-    if kind == "REGEXP":
-        return b"Tokenized regexp: /%b/%b" % (value, b":" + options if options else b"")
-    quote = _QUOTES.get(kind)
+def token_line(token: Token) -> bytes:
+    """The line of trace for one token, at level `TOKENS`."""
+    if token.kind == "REGEXP":
+        options = b":" + token.options if token.options else b""
+        return b"Tokenized regexp: /%b/%b" % (token.value, options)
+    quote = _QUOTES.get(token.kind)
     if quote is not None:
-        return b"Tokenized string: %b%b%b" % (quote, value, quote)
-    return b"Tokenized " + _SIGNS.get(kind, kind.encode())
+        return b"Tokenized string: %b%b%b" % (quote, token.value, quote)
+    return b"Tokenized " + _SIGNS.get(token.kind, token.kind.encode())
