@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from couriermail.core import Reply
 from couriermail.smtp import (
+    Authenticator,
     CommandSyntaxError,
-    Credentials,
     DataEnd,
     Limits,
     Rcpt,
@@ -30,6 +30,8 @@ DEPTHS = {
     "after RCPT": b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n",
     "in DATA": b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n",
     "in AUTH": b"EHLO x\r\nAUTH LOGIN\r\n",
+    "in CRAM": b"EHLO x\r\nAUTH CRAM-MD5\r\n",
+    "in SCRAM": b"EHLO x\r\nAUTH SCRAM-SHA-256 biwsbj1hLHI9Yg==\r\n",
 }
 WORDS = st.sampled_from(
     [
@@ -44,7 +46,7 @@ PIECES = st.lists(
 )
 CONFIG = ServerConfig(
     starttls=True,
-    auth_mechanisms=("PLAIN", "LOGIN"),
+    auth_mechanisms=("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"),
     auth_in_clear=True,
     chunking=True,
     courier=True,
@@ -52,8 +54,11 @@ CONFIG = ServerConfig(
 REPLY_LINE = re.compile(rb"[2345][0-9]{2}[ -][^\r\n\0]*\Z")
 
 
-def nobody(_session: Session, _credentials: Credentials) -> str | None:
+def nobody(_session: Session, _proof: object) -> None:
     return None
+
+
+NOBODY = Authenticator(password=nobody, cram=nobody, scram=nobody)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -61,7 +66,7 @@ def nobody(_session: Session, _credentials: Credentials) -> str | None:
 @given(pieces=PIECES)
 def test_any_bytes_at_any_depth(depth: str, pieces: list[bytes]) -> None:
     engine = ServerEngine(CONFIG)
-    dialogue = Dialogue(engine, Hooks.of(Sink(keep=False), nobody))
+    dialogue = Dialogue(engine, Hooks.of(Sink(keep=False), NOBODY))
     for piece in [DEPTHS[depth], *pieces]:
         engine.receive(piece)
         assert dialogue.run() is None

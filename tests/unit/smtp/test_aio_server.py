@@ -20,6 +20,7 @@ import pytest
 
 from couriermail.core import ConfigError, Reply, StorageError
 from couriermail.smtp import (
+    Authenticator,
     Credentials,
     DataSink,
     Limits,
@@ -681,6 +682,26 @@ def test_starttls_and_auth_with_smtplib(certificate: Path, mechanism: str) -> No
         client.sendmail("a@example.test", ["b@example.test"], b"hi\r\n" * 100_000)
     assert sink.messages[0].protocol == "ESMTPSA"
     assert len(sink.messages[0].content) == 400_000
+
+
+def test_a_client_certificate_is_an_identity_for_external(certificate: Path) -> None:
+    server_context, client_context = contexts(certificate)
+    server_context.verify_mode = ssl.CERT_OPTIONAL
+    server_context.load_verify_locations(certificate.with_name("cert.pem"))
+    authenticator = Authenticator(external=lambda _session, identity: f"{identity}@example.test")
+    config = ServerConfig(tls_identity="COMMONNAME")
+    server = serve(Sink(), port=0, tls=server_context, authenticate=authenticator, config=config)
+    with ThreadedServer(server) as threaded:
+        for has_certificate in (False, True):
+            if has_certificate:
+                client_context.load_cert_chain(certificate)
+            with smtplib.SMTP("127.0.0.1", threaded.port) as client:
+                client.starttls(context=client_context)
+                client.ehlo()
+                assert client.has_extn("auth") is has_certificate
+                code, _ = client.docmd("AUTH", "EXTERNAL =")
+                assert code == (235 if has_certificate else 504)
+                assert client.docmd("AUTH", "EXTERNAL =")[0] == (503 if has_certificate else 504)
 
 
 def test_implicit_tls(certificate: Path) -> None:

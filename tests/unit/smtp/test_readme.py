@@ -24,5 +24,15 @@ def test_the_handler_of_the_readme_is_a_handler() -> None:
 
 
 def test_the_engine_alone_speaks(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(BLOCKS[2], "README.md", "exec"), {})
+    exec(compile(BLOCKS[3], "README.md", "exec"), {})
     assert "220 localhost ESMTP" in capsys.readouterr().out
+
+
+def test_a_userdb_is_an_authenticator(tmp_path: Path) -> None:
+    code = BLOCKS[2].replace("/etc/courier/userdb", str(tmp_path / "userdb"))
+    assert code != BLOCKS[2]
+    (tmp_path / "userdb").write_text("")
+    (tmp_path / "userdb").chmod(0o600)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert "server" in names

@@ -6,8 +6,10 @@ embedder's `Handler` about each command.  `Sink` is a handler that takes everyth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from couriermail.smtp.aio.module_authenticator import module_authenticator
     from couriermail.smtp.aio.server import Server, serve
     from couriermail.smtp.aio.threaded import ThreadedServer
+    from couriermail.smtp.authenticator import Authenticator
     from couriermail.smtp.config import BarePolicy, LineEnds, Mode, ServerConfig
     from couriermail.smtp.engine import ServerEngine
     from couriermail.smtp.errors import CommandSyntaxError, EngineUseError, SmtpError, XtextError
@@ -49,8 +51,10 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "aio.module_authenticator": ("module_authenticator",),
             "aio.server": ("Server", "serve"),
             "aio.threaded": ("ThreadedServer",),
+            "authenticator": ("Authenticator",),
             "config": ("BarePolicy", "LineEnds", "Mode", "ServerConfig"),
             "engine": ("ServerEngine",),
             "errors": ("CommandSyntaxError", "EngineUseError", "SmtpError", "XtextError"),
@@ -94,6 +98,7 @@ __all__ = [
     "AuthInfo",
     "AuthResponse",
     "Authenticate",
+    "Authenticator",
     "BarePolicy",
     "Closed",
     "CommandSyntaxError",
@@ -134,5 +139,6 @@ __all__ = [
     "decode_xtext",
     "encode_orcpt",
     "encode_xtext",
+    "module_authenticator",
     "serve",
 ]

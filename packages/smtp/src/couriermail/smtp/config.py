@@ -30,8 +30,12 @@ class ServerConfig:
             makes line ends of bare CR and LF and drops NUL, `keep` passes all three.
         starttls: offer STARTTLS (RFC 3207).
         require_tls: answer 530 to everything but a few verbs until TLS is on.
-        auth_mechanisms: SASL mechanisms to announce (RFC 4954); none: no AUTH.
-        auth_in_clear: announce and take AUTH without TLS too.
+        auth_mechanisms: SASL mechanisms to announce (RFC 4954), EXTERNAL only to clients that
+            TLS identified; none: no AUTH.
+        auth_mechanisms_tls: those to announce instead once TLS is on; none: the same.
+        auth_in_clear: announce and take PLAIN and LOGIN without TLS too.
+        tls_identity: the field of a verified client certificate's subject that names an account
+            for EXTERNAL, such as `emailAddress`, in any case.
         require_auth: answer 530 to mail of clients that did not authenticate.
         chunking: offer CHUNKING and take BDAT (RFC 3030).
         smtputf8: offer SMTPUTF8 (RFC 6531).
@@ -49,9 +53,16 @@ class ServerConfig:
     starttls: bool = False
     require_tls: bool = False
     auth_mechanisms: tuple[str, ...] = ()
+    auth_mechanisms_tls: tuple[str, ...] = ()
     auth_in_clear: bool = False
+    tls_identity: str = ""
     require_auth: bool = False
     chunking: bool = False
     smtputf8: bool = True
     dsn: bool = True
     courier: bool = False
+
+    @property
+    def has_auth(self) -> bool:
+        """AUTH is served, at least under TLS."""
+        return bool(self.auth_mechanisms or self.auth_mechanisms_tls)

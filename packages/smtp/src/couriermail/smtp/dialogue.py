@@ -9,7 +9,6 @@ anything else 451 and a traceback in the log.
 from __future__ import annotations
 
 import logging
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,13 @@ import attrs
 from couriermail.core import CouriermailError, Reply
 from couriermail.smtp import events, replies
 from couriermail.smtp.engine import ServerEngine
-from couriermail.smtp.sasl import EXCHANGES, Exchange
-from couriermail.smtp.session import Authenticate, Credentials, DataSink, Handler, Session
+from couriermail.smtp.session import DataSink, Handler, Session
 
 if TYPE_CHECKING:
     import asyncio
+
+    from couriermail.smtp.authenticator import Authenticator
+    from couriermail.smtp.exchange import AuthExchange
 
 __all__ = ["Dialogue", "Hooks"]
 
@@ -39,7 +40,7 @@ class Hooks:
 
     rcpt: Callable[[Session, events.Rcpt], Outcome]
     data: Callable[[Session], DataSink]
-    authenticate: Authenticate | None
+    authenticator: Authenticator | None
     connect: Callable[[Session], Outcome] | None
     helo: Callable[[Session, str], Outcome] | None
     mail: Callable[[Session, events.Mail], Outcome] | None
@@ -49,13 +50,13 @@ class Hooks:
     disconnect: Callable[[Session], Outcome] | None
 
     @classmethod
-    def of(cls, handler: Handler, authenticate: Authenticate | None = None) -> Hooks:
+    def of(cls, handler: Handler, authenticator: Authenticator | None = None) -> Hooks:
         """The hooks that `handler` has."""
         names = ("connect", "helo", "mail", "vrfy", "expn", "reset", "disconnect")
         return cls(
             rcpt=handler.rcpt,
             data=handler.data,
-            authenticate=authenticate,
+            authenticator=authenticator,
             **{name: getattr(handler, name, None) for name in names},
         )
 
@@ -69,7 +70,7 @@ class Dialogue:
     _event: events.Event | None = None
     _sink: DataSink | None = None
     _sink_failure: Reply | None = None
-    _exchange: Exchange | None = None
+    _exchange: AuthExchange | None = None
 
     def run(self) -> Awaitable[Answer] | None:
         """Serve events until none is left (None) or a hook wants to be awaited.
@@ -176,20 +177,22 @@ class Dialogue:
         return None if hook is None else hook(self.engine.session)
 
     def _on_auth(self, event: events.Auth) -> Outcome:
-        self._exchange = EXCHANGES[event.mechanism]()
-        return self._authenticate(self._exchange.step(event.initial))
+        if self.hooks.authenticator is None:
+            return replies.AUTH_FAILED
+        from couriermail.smtp.exchange import AuthExchange  # most sessions have no AUTH
+
+        self._exchange = AuthExchange.start(
+            event.mechanism,
+            self.engine.session,
+            self.hooks.authenticator,
+            hostname=self.engine.config.hostname,
+        )
+        return self._exchange.step(event.initial)
 
     def _on_auth_response(self, event: events.AuthResponse) -> Outcome:
         if self._exchange is None:
             return replies.AUTH_FAILED
-        return self._authenticate(self._exchange.step(event.response))
-
-    def _authenticate(self, step: bytes | Credentials) -> Outcome:
-        if isinstance(step, bytes):
-            return Reply(334, b64encode(step).decode("ascii"))
-        if self.hooks.authenticate is None:
-            return replies.AUTH_FAILED
-        return self.hooks.authenticate(self.engine.session, step)
+        return self._exchange.step(event.response)
 
     # Answers to the engine
 

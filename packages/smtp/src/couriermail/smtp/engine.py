@@ -242,7 +242,7 @@ class ServerEngine:
     def _command_limit(self) -> int:
         limits = self.config.limits
         # RFC 4954 4: an AUTH command with its initial response may be as long as a response
-        if self.config.auth_mechanisms and self._buffer.peek(5).upper() == b"AUTH ":
+        if self.config.has_auth and self._buffer.peek(5).upper() == b"AUTH ":
             return limits.auth_line
         return limits.command_line
 
@@ -310,7 +310,7 @@ class ServerEngine:
         refusal = auth_refusal(self.config, self.session)
         if refusal is not None:
             return self._refuse(refusal)
-        auth = parse_auth(argument, self.config)
+        auth = parse_auth(argument, self.config, self.session.tls)
         self._mechanism = auth.mechanism
         self._ready.append(auth)
         return None
@@ -499,7 +499,7 @@ class ServerEngine:
         self.session.esmtp = event.verb != "HELO"
         lines = [reply.text]
         if self.session.esmtp:
-            lines += capabilities(self.config, is_tls=self.session.tls is not None)
+            lines += capabilities(self.config, self.session.tls)
         self._send_plain(Reply(250, "\n".join(lines)))
 
     def _accept_data(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from couriermail.core import Reply
 from couriermail.smtp import replies
+from couriermail.smtp.authenticator import CLEAR_TEXT_MECHANISMS, EXTERNAL
 from couriermail.smtp.config import ServerConfig
-from couriermail.smtp.session import Session
+from couriermail.smtp.session import Session, TlsInfo
 from couriermail.smtp.states import COMMANDS, Command, Phase
 
-__all__ = ["auth_refusal", "capabilities", "find_command", "refusal_of"]
+__all__ = ["auth_refusal", "capabilities", "find_command", "mechanisms_offered", "refusal_of"]
 
 _NOT_SMTP = frozenset({b"LHLO"})
 _NOT_LMTP = frozenset({b"EHLO", b"HELO"})  # RFC 2033 4.1
@@ -44,18 +45,28 @@ def refusal_of(
 
 def auth_refusal(config: ServerConfig, session: Session) -> Reply | None:
     """Why AUTH is not served now, or None."""
-    if not config.auth_mechanisms:
+    if not config.has_auth:
         return replies.AUTH_DISABLED
-    if session.tls is None and not config.auth_in_clear:
+    if session.auth is not None:
+        return replies.BAD_SEQUENCE  # RFC 4954 4: after a success, no more AUTH in the session
+    if session.tls is None and not mechanisms_offered(config, None):
         return replies.TLS_REQUIRED
-    # RFC 4954 4: after a successful AUTH, no more AUTH in the session
-    return replies.BAD_SEQUENCE if session.auth is not None else None
+    return None
 
 
-def capabilities(config: ServerConfig, *, is_tls: bool) -> list[str]:
+def mechanisms_offered(config: ServerConfig, tls: TlsInfo | None) -> tuple[str, ...]:
+    """The SASL mechanisms that a client may use now, in the order of the EHLO reply."""
+    if tls is not None:
+        listed = config.auth_mechanisms_tls or config.auth_mechanisms
+        return tuple(name for name in listed if name != EXTERNAL or tls.identity)
+    hidden = (EXTERNAL,) if config.auth_in_clear else (EXTERNAL, *CLEAR_TEXT_MECHANISMS)
+    return tuple(name for name in config.auth_mechanisms if name not in hidden)
+
+
+def capabilities(config: ServerConfig, tls: TlsInfo | None) -> list[str]:
     """The extensions that EHLO and LHLO list, in the order of the reply."""
     limits = config.limits
-    mechanisms = " ".join(config.auth_mechanisms)
+    mechanisms = " ".join(mechanisms_offered(config, tls))
     offers = {
         "PIPELINING": True,  # RFC 2920
         f"SIZE {limits.message_size}": True,  # RFC 1870
@@ -64,8 +75,8 @@ def capabilities(config: ServerConfig, *, is_tls: bool) -> list[str]:
         "ENHANCEDSTATUSCODES": True,  # RFC 2034
         "DSN": config.dsn,  # RFC 3461
         "CHUNKING": config.chunking,  # RFC 3030
-        "STARTTLS": config.starttls and not is_tls,  # RFC 3207 4.2
-        f"AUTH {mechanisms}": bool(mechanisms) and (is_tls or config.auth_in_clear),  # RFC 4954
+        "STARTTLS": config.starttls and tls is None,  # RFC 3207 4.2
+        f"AUTH {mechanisms}": bool(mechanisms),  # RFC 4954 3
         f"LIMITS RCPTMAX={limits.recipients} MAILMAX={limits.transactions}": True,  # RFC 9422
         "XVERP=Courier": config.courier,
         "XSECURITY=NONE,STARTTLS": config.courier,

@@ -48,12 +48,14 @@ class TlsInfo:
         cipher: such as `TLS_AES_256_GCM_SHA384`.
         bits: secret bits of the cipher.
         implicit: True when the connection began with TLS (RFC 8314), False after STARTTLS.
+        identity: whom the client's verified certificate names; empty without one.
     """
 
     version: str
     cipher: str
     bits: int
     implicit: bool = False
+    identity: str = ""
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from couriermail.smtp.aio.module_authenticator import module_authenticator
     from couriermail.smtp.aio.server import Server, serve
     from couriermail.smtp.aio.threaded import ThreadedServer
 else:
@@ -10,9 +11,10 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "module_authenticator": ("module_authenticator",),
             "server": ("Server", "serve"),
             "threaded": ("ThreadedServer",),
         },
     )
 
-__all__ = ["Server", "ThreadedServer", "serve"]
+__all__ = ["Server", "ThreadedServer", "module_authenticator", "serve"]

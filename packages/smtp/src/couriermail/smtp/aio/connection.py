@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         session = self.engine.session
         session.peer = _endpoint(transport.get_extra_info("peername"))
         session.local = _endpoint(transport.get_extra_info("sockname"))
-        session.tls = _tls_info(transport, is_implicit=True)
+        session.tls = self._tls_info(transport, is_implicit=True)
         logger.debug("connection from %s", session.peer)
         self._tick()
         self._advance()
@@ -267,7 +267,7 @@ class Connection(asyncio.Protocol):
             self._tls_started(upgraded, early)
 
     def _tls_started(self, transport: asyncio.Transport, early: list[bytes]) -> None:
-        tls = _tls_info(transport, is_implicit=False)
+        tls = self._tls_info(transport, is_implicit=False)
         if tls is None:
             raise TypeError("the transport has no TLS")
         self._transport = transport
@@ -277,6 +277,20 @@ class Connection(asyncio.Protocol):
         for data in early:
             self.engine.receive(data)
         self._advance()
+
+    def _tls_info(self, transport: asyncio.BaseTransport, *, is_implicit: bool) -> TlsInfo | None:
+        cipher = transport.get_extra_info("cipher")
+        if cipher is None:
+            return None
+        name, version, bits = cipher
+        field = self.engine.config.tls_identity
+        return TlsInfo(
+            version=version,
+            cipher=name,
+            bits=bits or 0,
+            implicit=is_implicit,
+            identity=_certificate_identity(transport, field) if field else "",
+        )
 
     # Time
 
@@ -323,9 +337,14 @@ def _endpoint(address: object) -> Endpoint:
     return Endpoint()
 
 
-def _tls_info(transport: asyncio.BaseTransport, *, is_implicit: bool) -> TlsInfo | None:
-    cipher = transport.get_extra_info("cipher")
-    if cipher is None:
-        return None
-    name, version, bits = cipher
-    return TlsInfo(version=version, cipher=name, bits=bits or 0, implicit=is_implicit)
+def _certificate_identity(transport: asyncio.BaseTransport, field: str) -> str:
+    """The first value of a field of the client certificate's subject.
+
+    `ssl` shows the contents only of a certificate that it has verified.
+    """
+    certificate = transport.get_extra_info("peercert") or {}
+    for pairs in certificate.get("subject", ()):
+        for name, value in pairs:
+            if name.lower() == field.lower():
+                return str(value)
+    return ""

@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Sequence
 from ipaddress import IPv6Network
 from types import TracebackType
 
@@ -21,10 +22,15 @@ from couriermail.core import ConfigError
 from couriermail.smtp import replies
 from couriermail.smtp.aio.connection import Connection, ConnectionSettings
 from couriermail.smtp.aio.listener import Listener, open_tcp_sockets, open_unix_socket
+from couriermail.smtp.authenticator import Authenticator
 from couriermail.smtp.config import ServerConfig
 from couriermail.smtp.dialogue import Hooks
 from couriermail.smtp.limits import Timeouts
 from couriermail.smtp.session import Authenticate, Handler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.auth import AuthModule
 
 __all__ = ["Server", "serve"]
 
@@ -40,7 +46,7 @@ def serve(
     sock: socket.socket | None = None,
     tls: ssl.SSLContext | None = None,
     implicit_tls: bool = False,
-    authenticate: Authenticate | None = None,
+    authenticate: Authenticate | Authenticator | AuthModule | Sequence[AuthModule] | None = None,
     config: ServerConfig | None = None,
     timeouts: Timeouts | None = None,
     backlog: int = 1024,
@@ -57,9 +63,12 @@ def serve(
             server closes its copy.
         tls: certificate and rules; STARTTLS is offered, unless `implicit_tls`.
         implicit_tls: every connection begins with TLS (RFC 8314 3.3); needs `tls`.
-        authenticate: checks the credentials of AUTH PLAIN and LOGIN, which are offered over TLS,
-            or always with `config.auth_in_clear`.
-        config: everything else that the engine wants to know.
+        authenticate: says who clients are.  A function checks passwords (AUTH PLAIN and LOGIN), an
+            `Authenticator` whatever it has hooks for.  A module of `couriermail.auth`, or a
+            sequence of them, is asked in a thread (`module_authenticator`).  PLAIN and LOGIN are
+            offered over TLS, or always with `config.auth_in_clear`.
+        config: everything else that the engine wants to know.  Of its mechanisms, those that
+            `authenticate` can check are offered; where it lists none, all of them.
         timeouts: how long to wait for a client.
         backlog: connections that the kernel keeps until we accept them.
         grace: seconds that `close` waits for messages in flight.
@@ -74,19 +83,43 @@ def serve(
         raise ConfigError("implicit TLS needs a TLS context")
     if config.mode == "lmtp" and port == 25:
         raise ConfigError("LMTP must not be served on port 25")  # RFC 2033 5
+    authenticator = _authenticator(authenticate)
     config = attrs.evolve(
-        config,
-        starttls=tls is not None and not implicit_tls,
-        auth_mechanisms=("PLAIN", "LOGIN") if authenticate is not None else (),
+        _with_mechanisms(config, authenticator), starttls=tls is not None and not implicit_tls
     )
     settings = ConnectionSettings(
         config=config,
-        hooks=Hooks.of(handler, authenticate),
+        hooks=Hooks.of(handler, authenticator),
         timeouts=timeouts or Timeouts(),
         tls=tls,
     )
     place = _Place(host=host, port=port, unix=None if unix is None else os.fspath(unix), sock=sock)
     return Server(settings, place, implicit_tls=implicit_tls, backlog=backlog, grace=grace)
+
+
+def _authenticator(
+    given: Authenticate | Authenticator | AuthModule | Sequence[AuthModule] | None,
+) -> Authenticator | None:
+    if given is None or isinstance(given, Authenticator):
+        return given
+    if callable(given):
+        return Authenticator(password=given)
+    from couriermail.smtp.aio.module_authenticator import module_authenticator
+
+    return module_authenticator(given if isinstance(given, Sequence) else (given,))
+
+
+def _with_mechanisms(config: ServerConfig, authenticator: Authenticator | None) -> ServerConfig:
+    if authenticator is None:
+        return attrs.evolve(config, auth_mechanisms=(), auth_mechanisms_tls=())
+    if not config.has_auth:
+        return attrs.evolve(config, auth_mechanisms=authenticator.mechanisms)
+    under_tls = config.auth_mechanisms_tls
+    return attrs.evolve(
+        config,
+        auth_mechanisms=authenticator.offer(config.auth_mechanisms),
+        auth_mechanisms_tls=authenticator.offer(under_tls) if under_tls else (),
+    )
 
 
 @attrs.frozen(kw_only=True)
