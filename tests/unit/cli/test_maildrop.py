@@ -402,6 +402,23 @@ def test_root_drops_every_right_before_the_recipe() -> None:
 
 
 @pytest.mark.root
+def test_159_a_recipient_filter_gets_its_five_arguments() -> None:
+    python, environment = others_python()
+    arguments = ["-D", "4242/4242", "-M", "rcptfilter", "host", "ip", "s@x", "b1", "b2"]
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        write(home / ".mailfilters/rcptfilter", 'echo "$1 $2 $3 $4 $5"\nEXITCODE=99\n')
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 4242, 4242)
+        done = subprocess.run(
+            [*python, "-c", f"from couriermail.cli.maildrop import main; main({arguments})"],
+            input=MESSAGE, env={**environment, "HOME": name}, capture_output=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+    assert (done.stdout, done.returncode) == (b"host ip s@x b1 b2\n", 99)
+
+
+@pytest.mark.root
 def test_a_user_cannot_deliver_to_another() -> None:
     python, environment = others_python()
     done = subprocess.run(

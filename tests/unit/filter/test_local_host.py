@@ -16,7 +16,8 @@ from couriermail.filter import (
     RecipeRuntimeError,
     compile_recipe,
 )
-from couriermail.maildir import Maildir
+from couriermail.filter.locking import LockRefresher
+from couriermail.maildir import LockPolicy, Maildir
 from couriermail.table import build_table
 
 MESSAGE = b"From: a@b.example\nSubject: hello\n\nbody\nFrom me\n"
@@ -164,6 +165,20 @@ def test_a_message_cannot_make_the_shell_run_its_words(
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize(
+    "text", ["../../outside", "../outside", "/outside", "Maildir/../../outside"]
+)
+def test_a_quoted_header_names_only_what_the_recipe_lets_it_name(text: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    Maildir.create(home / "Maildir")
+    message = b"X-Folder: " + text.encode() + b"\n\nbody\n"
+    with pytest.raises(RecipeRuntimeError):
+        run(home, '/^X-Folder: (.*)/\nto "./Maildir/.$MATCH1/"', message)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+    assert [path.name for path in home.iterdir()] == ["Maildir"]
+
+
 def test_a_message_cannot_name_the_command_it_goes_to(tmp_path: Path) -> None:
     with pytest.raises(RecipeRuntimeError, match="the message itself names a command"):
         run(tmp_path, "/^Subject: (.*)/\nto $MATCH1", b"Subject: |touch pwned\n\nx\n")
@@ -203,6 +218,81 @@ def test_file_modes_come_from_umask(tmp_path: Path) -> None:
     run(tmp_path, "UMASK=022\nto mb")
     assert (tmp_path / "mb").stat().st_mode & 0o777 == 0o644
     assert os.access(tmp_path / "mb", os.R_OK)
+
+
+def test_88_a_command_that_fails_in_an_exception_block_does_not_end_the_recipe(
+    tmp_path: Path,
+) -> None:
+    outcome = run(
+        tmp_path, 'exception {\nto "|cat >/dev/null; exit 5"\n}\nAFTER="after $EXITCODE"\nexit'
+    )
+    assert (outcome.variable("AFTER"), outcome.exit_code) == ("after 5", 5)
+
+
+def test_91_an_included_file_needs_no_permissions_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "inc").write_text("X=1\n")
+    (tmp_path / "inc").chmod(0o666)
+    assert run(tmp_path, 'include "inc"\nexit').variable("X") == "1"
+
+
+def test_97_output_keeps_its_order(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w+b") as output:
+        host = LocalHost(tmp_path, output=output.fileno())
+        text = 'echo "1"\nsystem "echo 2"\necho "3"\nexit\n'
+        compile_recipe(text, name="r").run(MESSAGE, host=host)
+    assert (tmp_path / "out").read_text() == "1\n2\n3\n"
+
+
+@pytest.mark.parametrize("mailbox", ["mb", "md"])
+def test_131_the_final_line_end_is_added_and_the_log_counts_it(
+    mailbox: str, tmp_path: Path
+) -> None:
+    Maildir.create(tmp_path / "md")
+    run(tmp_path, f'logfile "log"\nto {mailbox}', b"Subject: x\n\nno end")
+    stored = [tmp_path / "mb"] if mailbox == "mb" else [*(tmp_path / "md/new").iterdir()]
+    assert b"\n\nno end\n" in stored[0].read_bytes()
+    assert "(19)\n" in (tmp_path / "log").read_text()
+
+
+def test_145_a_dot_lock_that_nobody_refreshes_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    defaults = LockPolicy.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "pause", pauses.append)
+    lock = tmp_path / "l.lock"
+    lock.write_text("1\n")
+    os.utime(lock, (1_000_000_000, 1_000_000_000))
+    run(tmp_path, 'LOCKSLEEP=1\nLOCKTIMEOUT=2\ndotlock "l.lock" {\nX=1\n}\nexit')
+    assert pauses == [1.0]
+    assert not lock.exists()
+
+
+def test_a_dot_lock_that_is_held_for_long_is_refreshed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[float] = []
+    monkeypatch.setattr(LockRefresher, "start", lambda self: intervals.append(self.interval))
+    run(
+        tmp_path,
+        'dotlock "l" {\n}\nLOCKREFRESH=10\ndotlock "l" {\n}\nLOCKREFRESH=9\ndotlock "l" {\n}\nexit',
+    )
+    assert intervals == [15, 10]
+
+
+def test_a_refresh_makes_the_lock_young_again(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("1\n")
+    os.utime(lock, (1_000_000_000, 1_000_000_000))
+    refresher = LockRefresher(os.fspath(lock), 10)
+    refresher.refresh()
+    assert lock.stat().st_mtime > 1_000_000_000
+    lock.unlink()
+    refresher.refresh()  # somebody took it over: not our lock any more
+    refresher.start()
+    refresher.stop()
+    assert not lock.exists()
 
 
 def test_escaped_text_is_passed_on_as_it_was(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ CASES = [
     ("105b", "/Hello/:D", "1"),
     ("105c", "/(?i)HELLO/:D", "1"),
     ("106", "/(zzz)?From/", "1"),
+    ("110b", r'"a/b" =~ /a[\/]b/', "1"),
     ("111a", "//", "1"),
     ("111b", "/[ ]second/", "1"),
     ("112", "/^From/", "1"),
@@ -131,7 +132,7 @@ def test_literal_patterns_match_what_the_engine_would(pattern: str, match: str) 
     assert run(grouped).variable("MATCH") == match
 
 
-def test_106_an_unset_group_is_empty_and_108_a_failure_keeps_variables() -> None:
+def test_106_108_an_unset_group_is_empty_and_a_failure_keeps_variables() -> None:
     outcome = run("/^From: (.*)/\n/^zzz(.*)/\n/^To:/")
     assert outcome.variable("MATCH") == "To:"
     assert outcome.variable("MATCH1") == "Alice <alice@example.com>"
@@ -173,6 +174,48 @@ def test_110_a_slash_ends_a_pattern_even_in_a_class(pattern: str) -> None:
 def test_115_a_string_with_line_ends_is_one_subject() -> None:
     outcome = run('Y=getaddr("a@b,c@d")\nA=($Y =~ /^c@d$/)\nB=($Y =~ /b\\nc/)\nC=($Y =~ /a.*c/)')
     assert [outcome.variable(name) for name in "ABC"] == ["0", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "value"),
+    [
+        ('X="hello"\nR=(/^Subject: ${X} World/)', "1"),
+        ('X="a/b"\nR=("xa/bx" =~ /$X/)', "1"),
+        ("1=Hello\nR=(/^Subject: $1 W/)", "1"),
+        ('X="Hello)"\nR=(/^Subject: $X/)', "0"),
+    ],
+    ids=["109a", "110a", "109b", "substituted-text-is-a-pattern"],
+)
+def test_109_110_variables_are_part_of_a_pattern(recipe: str, value: str) -> None:
+    assert run(recipe).variable("R") == value
+
+
+def test_117_a_pattern_that_is_no_utf_8_is_reported() -> None:
+    host = DecisionHost()
+    recipe = compile_recipe(b"R=(/a\xe9/)\nexit\n", name="r")
+    assert recipe.run(MESSAGE, host=host).variable("R") == "0"
+    assert host.traced[0].startswith(b"Invalid regular expression, offset 1 of: a\xe9: UTF-8 error")
+
+
+def test_117_a_string_that_is_no_utf_8_matches_nothing() -> None:
+    recipe = compile_recipe(b'R=("h\xe9l" =~ /(l)/)\nexit\n', name="r")
+    assert recipe.run(MESSAGE, host=DecisionHost()).variable("R") == "0"
+
+
+def test_121_getaddr_lists_every_address() -> None:
+    outcome = run(
+        'X=getaddr(\'To: joe@domain.com (Joe Brown), "Alex Smith" <alex@domain.com>, '
+        "tom@domain.com, grp: a@b, c@d;, x')"
+    )
+    assert outcome.variable("X").split() == [
+        "joe@domain.com", "alex@domain.com", "tom@domain.com", "a@b", "c@d", "x"]  # fmt: skip
+
+
+def test_124_addresses_are_printed_canonically_and_in_unicode() -> None:
+    message = 'TO: "Doe, John" <j@x>, =?utf-8?q?=C3=89ric?= <e@xn--bcher-kva.example>\n\n'
+    assert run("/^to.*/", message.encode()).variable("MATCH") == (
+        'TO: "Doe, John" <j@x>, Éric <e@bücher.example>'
+    )
 
 
 def test_118_119_lookup_reads_one_pattern_per_line() -> None:
@@ -248,13 +291,6 @@ def test_octets_that_are_no_utf_8_leave_the_line_searchable() -> None:
 def test_carriage_returns_do_not_hide_line_ends() -> None:
     message = b"Subject: one\r\nX: 2\r\n\r\nbody\r\n"
     assert value("/^Subject: one$/", message) == "1"
-
-
-def test_foreach_runs_once_per_match_with_its_own_variables() -> None:
-    host = DecisionHost()
-    run('foreach /^(to|cc): *(.*)/\necho "$MATCH1"', host=host)
-    run('foreach "a1b22c" =~ /([0-9])([0-9])?/\necho "[$MATCH][$MATCH1][$MATCH2]"', host=host)
-    assert host.echoed == b"To\nCc\n[1][1][]\n[22][2][2]\n"
 
 
 def test_a_search_that_takes_too_long_is_no_match() -> None:

@@ -113,13 +113,23 @@ def test_87_exit_is_never_trapped() -> None:
     assert (outcome.exit_code, outcome.deliveries) == (5, ())
 
 
-def test_89_a_wrong_include_is_trapped_and_91_a_right_one_runs() -> None:
+def test_89_a_wrong_include_is_trapped_and_a_right_one_runs() -> None:
     host = DecisionHost(files={b"bad": b"if (\n", b"good": b"echo in\n"})
     recipe = 'include "good"\nexception {\ninclude "bad"\n}\necho after'
     assert echoed(recipe, host) == "in after"
     with pytest.raises(RecipeRuntimeError, match=r"bad:1:5: Syntax error\."):
         echoed('include "bad"', host)
     assert host.traced == [b"bad(2): Syntax error."] * 2
+
+
+def test_79_80_foreach_runs_once_per_match_with_its_own_variables() -> None:
+    host = DecisionHost()
+    message = b"To: a@b\nCc: c@d\n\n"
+    text = 'foreach /^(to|cc): *(.*)/\necho "$MATCH1"\nexit\n'
+    compile_recipe(text, name="r").run(message, host=host)
+    text = 'foreach "a1b22c" =~ /([0-9])([0-9])?/\necho "[$MATCH][$MATCH1][$MATCH2]"\nexit\n'
+    compile_recipe(text, name="r").run(message, host=host)
+    assert host.echoed == b"To\nCc\n[1][1][]\n[22][2][2]\n"
 
 
 def test_90_recipes_that_include_each_other_are_stopped() -> None:

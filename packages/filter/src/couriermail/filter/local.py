@@ -13,22 +13,20 @@ from couriermail.filter.commands import CANNOT_EXECUTE, MAX_CAPTURED, CommandRun
 from couriermail.filter.errors import RecipeRuntimeError
 from couriermail.filter.message import complete_chunks
 from couriermail.filter.outcome import CommandResult
-from couriermail.filter.values import leading_integer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from couriermail.filter.interfaces import Database, FilterMessage
     from couriermail.filter.outcome import DeliveryOptions, ShellCommand
-    from couriermail.maildir import LockPolicy, Maildir, MaildirError
+    from couriermail.maildir import Maildir, MaildirError
 
 __all__ = ["LocalHost", "QuotaWarning"]
 
 _FLAGS = frozenset("DRSFPT")
 _CAPTURED_BY_XFILTER = 1 << 30
-_LOCK_PATIENCE_SECONDS = 300.0  # spec filter 4.16: the watchdog's own limit
 
 
 class QuotaWarning:
@@ -148,6 +146,7 @@ class LocalHost:
 
     def _deliver_to_file(self, path: str, message: FilterMessage, options: DeliveryOptions) -> None:
         from couriermail.core.durable import create_exclusive
+        from couriermail.filter.locking import lock_policy
         from couriermail.maildir import deliver_mbox
 
         if not os.path.exists(path):
@@ -164,7 +163,7 @@ class LocalHost:
             complete_chunks(message),
             sender=options.sender.decode("utf-8", "surrogateescape"),
             when=self.now(),
-            locking=_lock_policy(options.variables, options.text(b"LOCKEXT") or ".lock"),
+            locking=lock_policy(options.variables, options.text(b"LOCKEXT") or ".lock"),
         )
 
     def _refusal(self, error: MaildirError) -> RecipeRuntimeError:
@@ -289,7 +288,9 @@ class LocalHost:
         """
         from contextlib import contextmanager
 
-        hold = _hold_dot_lock if verb == "dotlock" else _hold_file_lock
+        from couriermail.filter.locking import hold_dot_lock, hold_file_lock
+
+        hold = hold_dot_lock if verb == "dotlock" else hold_file_lock
         return contextmanager(hold)(self._path(path), variables)
 
     def open_database(self, path: bytes, mode: str) -> Database | None:
@@ -324,48 +325,3 @@ def _looks_like_maildir(path: str) -> bool:
         return True
     directory, name = os.path.split(path)
     return name == "Maildir" or (name.startswith(".") and os.path.isdir(f"{directory}/cur"))
-
-
-def _lock_policy(variables: Mapping[bytes, bytes], extension: str) -> LockPolicy:
-    from couriermail.maildir import LockPolicy
-
-    return LockPolicy(
-        extension=extension,
-        retry_after=float(_seconds(variables, b"LOCKSLEEP", 5) or 1),
-        stale_after=float(_seconds(variables, b"LOCKTIMEOUT", 60)),
-        patience=_LOCK_PATIENCE_SECONDS,
-    )
-
-
-def _seconds(variables: Mapping[bytes, bytes], name: bytes, otherwise: int) -> int:
-    number = leading_integer(variables.get(name, b""))
-    return otherwise if number is None or number < 0 else min(number, 1 << 31)
-
-
-def _hold_dot_lock(path: str, variables: Mapping[bytes, bytes]) -> Iterator[None]:
-    from couriermail.maildir import MaildirError
-    from couriermail.maildir.locks import DotLock
-
-    lock = DotLock(path, _lock_policy(variables, ""))
-    try:
-        lock.__enter__()
-    except MaildirError as error:
-        raise RecipeRuntimeError(f"Unable to create a dot-lock at {path}. {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _hold_file_lock(path: str, variables: Mapping[bytes, bytes]) -> Iterator[None]:
-    import fcntl
-
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise RecipeRuntimeError(f"Unable to open {path}. {error.strerror}") from error
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
