@@ -25,6 +25,7 @@ from couriermail.mta.admission import RouterAdmission
 from couriermail.mta.agentpool import AgentPool
 from couriermail.mta.config import Config, EsmtpdSettings
 from couriermail.mta.dropbox import DropBox
+from couriermail.mta.globalfilters import GlobalFilters
 from couriermail.mta.local.server import serve_agents
 from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.localtransport import LocalTransport
@@ -186,6 +187,7 @@ class Esmtpd:
                     await _readable(line.stop)
 
             run_loop(main())
+            submitter.close()
 
 
 @attrs.frozen(kw_only=True)
@@ -214,6 +216,7 @@ class Courierd:
                 run_loop(self._main(line, scheduler, submitter, StateDir(config.state)))
             finally:
                 transport.close()
+                submitter.close()
 
     async def _main(
         self, line: LifeLine, scheduler: Scheduler, submitter: Submitter, state: StateDir
@@ -296,7 +299,8 @@ def run_loop(main: Coroutine[object, object, None]) -> None:
 def _submitter(config: Config, queue: Queue) -> tuple[Submitter, Router]:
     router = Router.of(config, account_directory(config))
     admission = RouterAdmission.of(config, router)
-    return Submitter(queue, admission, submission_settings(config)), router
+    filters = GlobalFilters.of(config, queue)
+    return Submitter(queue, admission, submission_settings(config), filters=filters), router
 
 
 def _local_transport(config: Config) -> LocalTransport:

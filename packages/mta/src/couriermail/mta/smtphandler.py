@@ -94,6 +94,7 @@ class SmtpHandler:
             auth=session.auth.identity if session.auth else None,
             may_relay=may_relay,
             server_ip=session.local.host or None,
+            client_ip=session.peer.host,
             add_message_id=self.add_message_id,
             add_date=self.add_date,
         )

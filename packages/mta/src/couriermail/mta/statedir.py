@@ -7,6 +7,8 @@ STATE/                0711   others may reach the socket and the drop directory 
   queue/              0750   the queue; the mail system's user only
   drop/tmp drop/new   1733   anybody may leave a message, nobody may list or touch others'
   drop/bad            0700   what could not be imported
+  filters/            0750   sockets of global filters; .messages/ has what they are asked about
+  allfilters/         0750   sockets of filters that see all mail
 """
 
 from __future__ import annotations
@@ -65,6 +67,9 @@ class StateDir:
             (f"{self.drop}/tmp", 0o3733),  # files get our group, or we could not read them
             (f"{self.drop}/new", 0o1777),  # who writes here must be able to sync it
             (f"{self.drop}/bad", 0o700),
+            (f"{self.path}/filters", 0o750),
+            (f"{self.path}/filters/.messages", 0o750),
+            (f"{self.path}/allfilters", 0o750),
         ):
             _make(path, mode, uid, gid)
 

@@ -30,6 +30,8 @@ from couriermail.rfc822 import HeaderReader, format_date, is_clean_list, rewrite
 from couriermail.rfc822.errors import HeaderLimitError
 
 if TYPE_CHECKING:
+    from couriermail.mta.filtercopy import MessageCopy
+    from couriermail.mta.globalfilters import GlobalFilters, Judgement
     from couriermail.queue import BodyWriter
     from couriermail.rfc822.headers import Field, Headers
 
@@ -59,6 +61,7 @@ class Origin:
         add_message_id: add a Message-ID where there is none.
         add_date: add a Date where there is none.
         server_ip: our own address in the client's connection; `user@[IP]` is a local user.
+        client_ip: the client's address, or "".
     """
 
     module: str
@@ -73,6 +76,7 @@ class Origin:
     add_message_id: bool = True
     add_date: bool = True
     server_ip: str | None = None
+    client_ip: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -135,12 +139,21 @@ class Admission(Protocol):
 
 @attrs.define(eq=False)
 class Submitter:
-    """Opens submissions on one queue."""
+    """Opens submissions on one queue.
+
+    Attributes:
+        queue: where they go.
+        admission: decides about addresses.
+        settings: of the configuration.
+        clock: tells the time.
+        filters: judge complete messages; None for none.
+    """
 
     queue: Queue
     admission: Admission
     settings: SubmissionSettings
     clock: Clock = attrs.field(factory=SystemClock)
+    filters: GlobalFilters | None = None
     _space_until: float = attrs.field(default=float("-inf"), init=False)
     _date: tuple[int, str] = attrs.field(default=(0, ""), init=False)
 
@@ -194,6 +207,11 @@ class Submitter:
             self.queue.check_space()
             self._space_until = now + SPACE_SECONDS
 
+    def close(self) -> None:
+        """Ask the filters nothing more; the queue is its opener's to close."""
+        if self.filters is not None:
+            self.filters.close()
+
     def date(self, now: float) -> str:
         """The time as header text; formatted once per second."""
         second = int(now)
@@ -234,6 +252,7 @@ class Submission:
     _ids: tuple[str, ...] = attrs.field(default=(), init=False)
     _header: HeaderReader | None = attrs.field(factory=HeaderReader, init=False)
     _body: BodyWriter | None = attrs.field(default=None, init=False)
+    _copy: MessageCopy | None = attrs.field(default=None, init=False)  # for the filters
     _eight_bit: bool = attrs.field(default=False, init=False)
     _eight_bit_header: bool = attrs.field(default=False, init=False)
     _refusal: Reply | None = attrs.field(default=None, init=False)
@@ -331,6 +350,9 @@ class Submission:
         if self._body is not None:
             self._body.discard()
             self._body = None
+        if self._copy is not None:
+            self._copy.discard()
+            self._copy = None
         self._refusal = self._refusal or SERVICE_UNAVAILABLE
 
     def _collect_header(self, reader: HeaderReader, chunk: bytes) -> bytes:
@@ -372,6 +394,8 @@ class Submission:
             return
         self._eight_bit_header = assembled.is_eight_bit
         self._body = self._submitter.queue.new_body()
+        if self._submitter.filters is not None and not self.unlimited:
+            self._copy = self._submitter.filters.copy_for(origin.module, self._ids[0])
         self._write_body(assembled.data)
 
     def _write_body(self, chunk: bytes) -> None:
@@ -387,6 +411,8 @@ class Submission:
         if not self._eight_bit and not chunk.isascii():
             self._eight_bit = True
         body.write(chunk)
+        if self._copy is not None:
+            self._copy.write(chunk)
 
     def _recipients_from(self, headers: Headers) -> bool:
         """Spec mta.md 6.3: all of To, Cc and Bcc; refusals are collected into one reply."""
@@ -456,9 +482,37 @@ class Submission:
         return attrs.evolve(message, envelope=envelope, outcomes=tuple(outcomes))
 
     def _commit(self, body: BodyWriter) -> Future[Reply]:
+        """Queue the message, once the filters let it pass."""
         self._body = None
-        accepted = Reply(250, f"Ok. {self._ids[0].partition('.')[2]}", enhanced="2.6.0")
+        messages = self._messages(body)
         done: Future[Reply] = Future()
+        copy, self._copy = self._copy, None
+        filters = self._submitter.filters
+        if copy is None or filters is None:
+            self._queue(messages, done)
+            return done
+
+        def judged(future: Future[Judgement]) -> None:
+            if future.cancelled():  # we are being stopped
+                done.set_result(SERVICE_UNAVAILABLE)
+                return
+            error = future.exception()
+            found = None if error is not None else future.result()
+            if not isinstance(found, list) or found[0].body is not body:
+                body.discard()
+            if isinstance(found, list):
+                self._queue(found, done)
+            elif found is not None:
+                done.set_result(found)
+            else:
+                done.set_exception(error)
+
+        filters.judge(copy, messages, self._origin).add_done_callback(judged)
+        return done
+
+    def _queue(self, messages: list[NewMessage], done: Future[Reply]) -> None:
+        """Commit; `done` gets the reply afterwards."""
+        accepted = Reply(250, f"Ok. {self._ids[0].partition('.')[2]}", enhanced="2.6.0")
 
         def committed(future: Future[None]) -> None:
             error = future.exception()
@@ -470,10 +524,9 @@ class Submission:
                 done.set_exception(error)
 
         try:
-            self._submitter.queue.submit_soon(self._messages(body)).add_done_callback(committed)
+            self._submitter.queue.submit_soon(messages).add_done_callback(committed)
         except CouriermailError as error:
-            return _resolved(error.reply)
-        return done
+            done.set_result(error.reply)
 
     def _refuse(self, reply: Reply) -> None:
         self.discard()
