@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from couriermail.cli.background import default_log, run_in_background
 from couriermail.cli.errors import reporting
 from couriermail.cli.layout import config_directory
-from couriermail.core.errors import CouriermailError
 
 if TYPE_CHECKING:
     from couriermail.queue import Queue
@@ -108,7 +108,7 @@ def _require_directory() -> None:
         )
 
 
-def _run(log: str, ready: int | None = None) -> int:
+def _run(log: str, on_ready: Callable[[], None] | None = None) -> int:
     from couriermail.mta.logs import configure_logging
     from couriermail.mta.runstate import Status
     from couriermail.mta.system import MailSystem
@@ -116,9 +116,8 @@ def _run(log: str, ready: int | None = None) -> int:
     configure_logging(log, "courier")
 
     def say_ready(status: Status) -> None:
-        if ready is not None:
-            os.write(ready, READY)
-            os.close(ready)
+        if on_ready is not None:
+            on_ready()
             return
         for address in status.listening:
             typer.echo(f"SMTP on {address}", err=True)
@@ -132,49 +131,13 @@ def _start_in_background(log: str | None) -> int:
 
     if read_status(_Chosen.directory).is_running:
         return 0
-    destination = log or _default_log(load_config(_Chosen.directory).state)
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        os.close(reading)
-        _become_daemon(destination, writing)
-    os.close(writing)
-    answer = os.read(reading, 4096)  # not to its end: the services have inherited the pipe
-    os.wait()
-    if answer == READY:
+    destination = log or default_log(load_config(_Chosen.directory).state, "courier")
+    trouble = run_in_background(lambda say_ready: _run(destination, say_ready))
+    if trouble is None:
         return 0
-    reason = answer.decode("utf-8", "replace") or f"it ended; see {destination}"
+    reason = trouble or f"it ended; see {destination}"
     typer.echo(f"courier: the mail system did not start: {reason}", err=True)
     return 1
-
-
-READY = b"ready"
-
-
-def _become_daemon(log: str, answer: int) -> NoReturn:
-    """The background half: leave the terminal, run, say on `answer` how the start went."""
-    os.setsid()
-    if os.fork() != 0:
-        os._exit(0)
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # whoever started us must not wait for our output
-        os.dup2(null, descriptor)
-    code = os.EX_SOFTWARE
-    try:
-        code = _run(log, answer)
-    except CouriermailError as error:
-        os.write(answer, str(error).encode())
-        code = error.exit_code
-    finally:
-        os._exit(code)
-
-
-def _default_log(state: str) -> str:
-    if os.path.exists("/dev/log"):
-        return "syslog"
-    directory = Path(state) / "log"
-    directory.mkdir(parents=True, exist_ok=True)
-    return str(directory / "courier.log")
 
 
 @app.command()

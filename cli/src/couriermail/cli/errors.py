@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["reporting"]
+__all__ = ["reporting", "usage_errors_end_with"]
 
 
 @contextmanager
@@ -23,3 +23,14 @@ def reporting(program: str) -> Iterator[None]:
         sys.exit(0)  # the reader has seen enough
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@contextmanager
+def usage_errors_end_with(code: int) -> Iterator[None]:
+    """Run a typer app whose wrong arguments are documented to end with another code than 2."""
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == 2:  # noqa: PLR2004 - click's UsageError
+            sys.exit(code)
+        raise

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from couriermail.filter.courierfilter.ratefilter import RateJudge
     from couriermail.filter.courierfilter.supervisor import FilterSupervisor
+    from couriermail.filter.courierfilter.switches import find_program, switch_off, switch_on
     from couriermail.filter.courierfilter.verifycache import VerificationCache
     from couriermail.filter.courierfilter.verifyfilter import (
         Finding,
@@ -75,6 +76,7 @@ else:
             ),
             "ratefilter": ("RateJudge",),
             "supervisor": ("FilterSupervisor",),
+            "switches": ("find_program", "switch_off", "switch_on"),
             "verifycache": ("VerificationCache",),
             "verifyfilter": ("Finding", "Probe", "SenderVerifier", "VerifyJudge"),
         },
@@ -107,7 +109,10 @@ __all__ = [
     "ask_filter",
     "ask_filters",
     "default_places",
+    "find_program",
     "judge_request",
     "run_filter",
     "started_by_supervisor",
+    "switch_off",
+    "switch_on",
 ]

@@ -49,11 +49,13 @@ class FilterSupervisor:
         places: what is switched on, and where the sockets lie.
         environment: what the filters get, with `sysconfdir` and `localstatedir` added.
         on_ready: called once when all filters that were on at the start are ready or have ended.
+        on_change: called with the pids by name whenever a filter started or ended.
     """
 
     places: FilterPlaces
     environment: Mapping[str, str]
     on_ready: Callable[[], None] = lambda: None
+    on_change: Callable[[dict[str, int]], None] = lambda pids: None
     _entries: dict[str, _Entry] = attrs.field(factory=dict, init=False)
     _wake: tuple[int, int] = attrs.field(
         factory=lambda: os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC), init=False
@@ -142,6 +144,7 @@ class FilterSupervisor:
         if entry.process is not None:
             code = entry.process.stop()
             log.info("%s: exit status %d", name, code)
+            self._changed()
         for path in (self.places.sockets, self.places.all_sockets):
             _remove(f"{path}/{name}")
 
@@ -164,10 +167,12 @@ class FilterSupervisor:
         except StorageError as error:
             log.error("%s", error)
             self._pause(entry)
+        self._changed()
 
     def _bury(self, entry: _Entry, process: FilterProcess) -> None:
         code = process.bury()
         entry.process = None
+        self._changed()
         if time.monotonic() - process.started >= LONGEST_PAUSE:
             entry.pause = 0.0
         self._pause(entry)
@@ -186,6 +191,9 @@ class FilterSupervisor:
         if not self._said_ready and all(process.startup < 0 for process in self._processes()):
             self._said_ready = True
             self.on_ready()
+
+    def _changed(self) -> None:
+        self.on_change({process.name: process.pid for process in self._processes()})
 
     def _processes(self) -> list[FilterProcess]:
         return [entry.process for entry in self._entries.values() if entry.process is not None]

@@ -1,0 +1,47 @@
+"""What our filter programs share: where they look, and the two ways in which they run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from couriermail.cli.layout import config_directory, state_directory
+
+if TYPE_CHECKING:
+    from couriermail.filter.courierfilter import FilterPlaces, Judge
+
+__all__ = ["find_places", "judge_standard_input", "serve"]
+
+
+def find_places(config: str | None) -> FilterPlaces:
+    """The mail system to filter for: as said, as courierfilter says, or the usual one."""
+    from couriermail.filter.courierfilter import FilterPlaces
+
+    told = None if config else os.environ.get("sysconfdir")  # noqa: SIM112 - Courier's spelling
+    directory = config_directory(config or told)
+    state = os.environ.get("localstatedir") if told else None  # noqa: SIM112
+    return FilterPlaces(directory, state or state_directory(directory))
+
+
+def serve(judge: Judge, places: FilterPlaces, *, workers: int) -> None:
+    """Be a filter until standard input ends; log lines go to standard error."""
+    from couriermail.filter.courierfilter import run_filter
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    run_filter(judge, places=places, workers=workers)
+
+
+def judge_standard_input(judge: Judge) -> None:
+    """Answer the requests on standard input, one after the other; for trying a filter."""
+    from couriermail.filter.courierfilter import RequestReader, judge_request
+
+    print("Ready.", flush=True)
+    reader = RequestReader()
+    for line in sys.stdin.buffer:
+        request = reader.feed(line)
+        if request is not None:
+            sys.stdout.buffer.write(judge_request(judge, request))
+            sys.stdout.flush()
+            reader = RequestReader()
