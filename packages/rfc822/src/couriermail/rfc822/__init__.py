@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         Autoconvert,
     )
     from couriermail.rfc822.autoreply import (
+        answer_addresses,
         autoreply_obstacle,
+        is_program_address,
     )
     from couriermail.rfc822.body import (
         BodyReader,
@@ -269,7 +271,7 @@ else:
             ),
             "address_encoding": ("encode_addresses",),
             "autoconvert": ("Autoconvert",),
-            "autoreply": ("autoreply_obstacle",),
+            "autoreply": ("answer_addresses", "autoreply_obstacle", "is_program_address"),
             "body": ("BodyReader",),
             "cells": (
                 "display_width",
@@ -518,6 +520,7 @@ __all__ = [
     "ThreadMessage",
     "address_to_ascii",
     "address_to_unicode",
+    "answer_addresses",
     "append_url",
     "autoreply_obstacle",
     "base_subject",
@@ -563,6 +566,7 @@ __all__ = [
     "is_clean_list",
     "is_multipart_encrypted",
     "is_multipart_signed",
+    "is_program_address",
     "iter_feed",
     "local_offset",
     "make_decoder",

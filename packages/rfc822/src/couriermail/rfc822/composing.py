@@ -28,7 +28,7 @@ from couriermail.rfc822.dates import format_date
 from couriermail.rfc822.detection import detect_encoding
 from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.errors import EncodingError
-from couriermail.rfc822.folding import fold_parameters, fold_text
+from couriermail.rfc822.folding import checked_field, fold_parameters, fold_text
 from couriermail.rfc822.headers import Field
 from couriermail.rfc822.msgid import fold_references
 from couriermail.rfc822.params import format_parameter
@@ -234,7 +234,7 @@ def _address_field(name: str, addresses: Iterable[str | Address]) -> Field:
             raise EncodingError(f"not an address list, for the field {name}")
         elements += found
     value = fold_addresses(encode_addresses(elements), indent=2)
-    return _checked(name, value)
+    return checked_field(name, value)
 
 
 def _identifiers(message_id: str, in_reply_to: str, references: Sequence[str]) -> list[Field]:
@@ -247,7 +247,7 @@ def _identifiers(message_id: str, in_reply_to: str, references: Sequence[str]) -
     if in_reply_to:
         fields.append(_plain_field("In-Reply-To", f"<{_bare_id(in_reply_to)}>"))
     if ids:
-        fields.append(_checked("References", fold_references(ids)))
+        fields.append(checked_field("References", fold_references(ids)))
     return fields
 
 
@@ -260,13 +260,6 @@ def _bare_id(identifier: str) -> str:
 
 def _plain_field(name: str, value: str) -> Field:
     encoded = value if value.isascii() and value.isprintable() else encode_words(value)
-    return _checked(name, fold_text(name, encoded).raw.decode().partition(": ")[2].rstrip("\n"))
-
-
-def _checked(name: str, value: str) -> Field:
-    """Refuses what would become another field, or end the header."""
-    lines = value.split("\n")
-    is_name = name.isascii() and name.isprintable() and not set(name) & set(" :")
-    if not name or not is_name or any(line[:1] != " " for line in lines[1:]) or "\r" in value:
-        raise EncodingError(f"not a header field: {name[:40]!r}")
-    return Field.make(name, value)
+    return checked_field(
+        name, fold_text(name, encoded).raw.decode().partition(": ")[2].rstrip("\n")
+    )

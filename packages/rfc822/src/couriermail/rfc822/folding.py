@@ -6,9 +6,10 @@ Address lists fold by `address.fold_addresses`.  Source: RFC 5322 2.1.1 and 2.2.
 
 from __future__ import annotations
 
+from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.headers import Field
 
-__all__ = ["fold_parameters", "fold_text"]
+__all__ = ["checked_field", "fold_parameters", "fold_text"]
 
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
@@ -52,3 +53,19 @@ def fold_parameters(name: str, value: str, parameters: list[str]) -> Field:
     """
     text = ";\n  ".join([f"{name}: {value}", *parameters])
     return Field(f"{text}\n".encode("utf-8", "surrogateescape"))
+
+
+def checked_field(name: str, value: str) -> Field:
+    """A field of a name and a value that is already encoded and folded.
+
+    Text of callers, and of strangers, stays inside its field.
+
+    Raises:
+        EncodingError: it would become another field, or end the header.
+    """
+    lines = value.split("\n")
+    is_name = name.isascii() and name.isprintable() and not set(name) & set(" :")
+    is_folded = all(line[:1] in (" ", "\t") and line.strip(" \t") for line in lines[1:])
+    if not name or not is_name or not is_folded or "\r" in value or "\0" in value:
+        raise EncodingError(f"not a header field: {name[:40]!r}")
+    return Field.make(name, value)

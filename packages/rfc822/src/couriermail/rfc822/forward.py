@@ -12,7 +12,7 @@ import attrs
 
 from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.flowed import FlowedLine
-from couriermail.rfc822.folding import fold_text
+from couriermail.rfc822.folding import checked_field, fold_text
 from couriermail.rfc822.header_text import decode_header
 from couriermail.rfc822.quoting import TextPart, find_plain_text, read_lines
 from couriermail.rfc822.report import choose_boundary
@@ -65,7 +65,11 @@ class Forward:
     description: str = "Forwarded message"
 
     def chunks(self) -> Iterator[bytes]:
-        """The new message with LF line ends, in pieces."""
+        """The new message with LF line ends, in pieces.
+
+        Raises:
+            EncodingError: a field has a line break that folds nothing.
+        """
         source, attached = self._source
         is_whole = source is None
         header = self._header()
@@ -114,9 +118,9 @@ class Forward:
             value = encode_words(self.subject, self.charset)
         else:
             value = f"{strip_subject(field.value if field else '')} (fwd)".strip(" ")
-        own = "".join(f"{name}: {value}\n" for name, value in self.fields)
+        own = b"".join(checked_field(name, value).raw for name, value in self.fields)
         subject = fold_text("Subject", value, width=_SUBJECT_WIDTH).raw
-        return own.encode("utf-8", "surrogateescape") + subject + b"Mime-Version: 1.0\n"
+        return own + subject + b"Mime-Version: 1.0\n"
 
     def _whole_header(self) -> bytes:
         kind = b"message/global" if has_global_header(self.original) else b"message/rfc822"

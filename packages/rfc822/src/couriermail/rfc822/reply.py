@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from couriermail.rfc822.address import fold_addresses
+from couriermail.rfc822.autoreply import answer_addresses
 from couriermail.rfc822.dates import format_date
 from couriermail.rfc822.delivery_status import DeliveryStatus, MessageStatus, RecipientStatus
 from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.feedback import FeedbackReport, feedback_field_name
 from couriermail.rfc822.flowed import parse_flowed
-from couriermail.rfc822.folding import fold_text
+from couriermail.rfc822.folding import checked_field, fold_text
 from couriermail.rfc822.idn import address_to_ascii
 from couriermail.rfc822.msgid import fold_references, parse_message_ids
 from couriermail.rfc822.quoting import TextPart, find_plain_text, read_lines
@@ -41,8 +42,8 @@ ReplyMode = Literal[
 ]
 
 _SUBJECT_WIDTH: Final = 70
-_ENVELOPE: Final = ("return-path", "errors-to")
 _ATTACHED: Final = b"Content-Disposition: attachment\n"
+_CONTROLS: Final = dict.fromkeys(map(ord, "\r\0"), " ")
 
 
 def _nobody(_address: str) -> bool:
@@ -120,7 +121,9 @@ class Reply:
             lists = [a for a in self._all_recipients() if self.is_mailing_list(_key(a))]
             if lists:
                 return _distinct(lists, set()), []
-        to = list(self.to) or self._senders()
+        to = list(self.to) or answer_addresses(
+            self.original.headers, prefer_envelope=self.reply_to_envelope
+        )
         if self.mode not in ("replyall", "replylist"):
             return to, []
         seen = {_exact_key(address) for address in to}
@@ -144,41 +147,33 @@ class Reply:
         """The whole answer."""
         return b"".join(self.chunks())
 
-    def _senders(self) -> list[Address]:
-        headers = self.original.headers
-        if self.reply_to_envelope:
-            envelope = [field for field in headers if field.key.decode("latin-1") in _ENVELOPE]
-            for field in reversed(envelope):
-                found = [address for address in field.addresses() if address.addr]
-                if found:
-                    return found
-        return headers.addresses("reply-to") or headers.addresses("from")
-
     def _all_recipients(self) -> list[Address]:
         headers = self.original.headers
         return headers.addresses("to") + headers.addresses("cc")
 
     def _header_fields(self) -> list[tuple[str, str]]:
         to, cc = self.recipients
-        headers = self.original.headers
-        fields = list(self.fields)
-        for name, addresses in (("To", to), ("Cc", cc)):
-            if addresses:
-                fields.append((name, fold_addresses(addresses, indent=4)))
-        own = headers.field("message-id")
-        ids = [
-            i for field in headers.get_fields("references") for i in parse_message_ids(field.value)
+        answers = [
+            (name, _without_controls(fold_addresses(addresses, indent=4)))
+            for name, addresses in (("To", to), ("Cc", cc))
+            if addresses
         ]
-        if own is not None:
-            ids += parse_message_ids(own.value)
-        if ids:
-            fields.append(("References", fold_references(ids)))
-        if own is not None:
-            fields.append(("In-Reply-To", own.value.strip(" \t")))
-        fields.append(("Subject", self._folded_subject()))
+        answers += self._thread_fields()
+        fields = [*self.fields, *answers, ("Subject", self._folded_subject())]
         for name, value in fields:
-            _check_field(name, value)
+            checked_field(name, value)
         return fields
+
+    def _thread_fields(self) -> Iterator[tuple[str, str]]:
+        """Where the answer stands in its thread (RFC 5322 3.6.4)."""
+        headers = self.original.headers
+        own = headers.field("message-id")
+        known = [*headers.get_fields("references"), *([] if own is None else [own])]
+        ids = [found for field in known for found in parse_message_ids(field.value)]
+        if ids:
+            yield "References", _without_controls(fold_references(ids))
+        if own is not None:
+            yield "In-Reply-To", _without_controls(own.value).strip(" \t")
 
     def _folded_subject(self) -> str:
         field = self.original.headers.field("subject")
@@ -189,7 +184,7 @@ class Reply:
             value = original
         else:
             value = f"Re: {strip_subject(original)}" if original.strip() else ""
-        raw = fold_text("Subject", value, width=_SUBJECT_WIDTH).raw
+        raw = fold_text("Subject", _without_controls(value), width=_SUBJECT_WIDTH).raw
         return raw.decode("utf-8", "surrogateescape").partition(": ")[2].removesuffix("\n")
 
     def _written_header(self) -> bytes:
@@ -287,9 +282,6 @@ def _distinct(addresses: list[Address], seen: set[tuple[str, str]]) -> list[Addr
     return result
 
 
-def _check_field(name: str, value: str) -> None:
-    """Keeps text of a caller, and of strangers, inside its field."""
-    first, *more = value.split("\n")
-    del first
-    if ":" in name or not name.isprintable() or any(line[:1] not in (" ", "\t") for line in more):
-        raise EncodingError(f"the header field {name[:40]!r} would become two")
+def _without_controls(value: str) -> str:
+    """Text of strangers without what some programs take for the end of a line or a text."""
+    return value.translate(_CONTROLS)
