@@ -90,6 +90,8 @@ CASES = [
     ("116b", r'"É" =~ /^\w$/', "0"),
     ("116c", '"É" =~ /^.$/', "1"),
     ("128a", '"' + "a" * 40 + '!" =~ /^(a+)+$/', "0"),
+    ("no-class-1", '"a]" =~ /[[:]a|a[]]/', "1"),
+    ("no-class-2", '":b:]" =~ /[[:a]b:]/', "1"),
     ("sharp-s", '"STRASSE" =~ /straße/', "0"),
     ("long-s", '"ſ" =~ /^s$/', "1"),
     ("chain-in-order", "/^from:.*alice.*com>$/", "1"),
@@ -143,7 +145,10 @@ def test_104_a_score_leaves_match_alone() -> None:
     assert run("MATCH=keep\nR=(/^From/:h,1)").variable("MATCH") == "keep"
 
 
-@pytest.mark.parametrize("pattern", ["(", "a(b", "*a", r"\9", "[[:nope:]]"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["(", "a(b", "*a", r"\9", "[[:nope:]]", "[[:)^digit:]]", "[[:^^digit:]]", "[[:9:]]", "[[::]]"],
+)
 def test_107_a_wrong_pattern_is_reported_and_matches_nothing(pattern: str) -> None:
     host = DecisionHost()
     assert run(f"R=(/{pattern}/)", host=host).variable("R") == "0"

@@ -481,8 +481,8 @@ class _Translator:
     def _class_item(self, char: str) -> str:
         text = self.text
         if char == "[" and text[self.at + 1 : self.at + 2] == ":":
-            end = text.find(":]", self.at)
-            if end > 0 and text[self.at + 2 : end].lstrip("^").isalpha():
+            end = text.find(":]", self.at + 2)
+            if end > 0 and "]" not in text[self.at : end]:
                 return self._posix(text[self.at + 2 : end], end + 2)
         if char == "\\":
             kind = text[self.at + 1 : self.at + 2]
@@ -498,7 +498,7 @@ class _Translator:
         return self._range(self._class_character(char))
 
     def _posix(self, name: str, end: int) -> str:
-        body = POSIX.get(name.lstrip("^"))
+        body = POSIX.get(name.removeprefix("^"))
         if body is None:
             raise self.error("unknown POSIX class name")
         self.at = end
