@@ -31,6 +31,6 @@ def usage_errors_end_with(code: int) -> Iterator[None]:
     try:
         yield
     except SystemExit as ended:
-        if ended.code == 2:  # noqa: PLR2004 - click's UsageError
+        if ended.code == 2:  # click.UsageError
             sys.exit(code)
         raise

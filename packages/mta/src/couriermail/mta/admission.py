@@ -59,12 +59,14 @@ class RouterAdmission:
         if isinstance(expansion, Reply):
             return expansion
         mailboxes = []
+        is_remote = True
         for member in expansion.recipients:
             route = self.router.check_recipient(member.address, origin.module)
             if isinstance(route, Reply) and expansion.must_exist:
                 return route
+            is_remote = is_remote and isinstance(route, Route) and route.module != "local"
             # Members of larger aliases may be unknown now; the scheduler finds out.
             known = "\n".join(route.key) if isinstance(route, Route) else member.address
             mailboxes.append(known)
         delivered = tuple((alias, expansion.delivered_outcome(0)) for alias in expansion.delivered)
-        return Accepted(expansion.recipients, delivered, tuple(mailboxes))
+        return Accepted(expansion.recipients, delivered, tuple(mailboxes), is_remote=is_remote)

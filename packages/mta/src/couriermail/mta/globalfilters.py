@@ -87,17 +87,25 @@ class GlobalFilters:
 
     def copy_for(self, module: str, queue_id: str) -> MessageCopy | None:
         """Where a message that begins is to be written as well; None when nobody asks for it."""
-        if module not in self.modules or not self._listening():
+        if module not in self.modules or not self.places.socket_paths(everybody=True):
             return None
         with contextlib.suppress(OSError):  # the copy finds out as well, and says so at its end
             os.makedirs(self.work, 0o750, exist_ok=True)
         return MessageCopy(f"{self.work}/{queue_id}")
 
     def judge(
-        self, copy: MessageCopy, messages: list[NewMessage], origin: Origin
+        self, copy: MessageCopy, messages: list[NewMessage], origin: Origin, *, is_local: bool
     ) -> Future[Judgement]:
-        """Ask the filters about a complete message; its copy is removed in any case."""
-        return self._pool.submit(self._judge, copy, messages, origin)
+        """Ask the filters about a complete message; its copy is removed in any case.
+
+        Args:
+            copy: what was written of it.
+            messages: what is to be queued.
+            origin: how it came in.
+            is_local: a recipient has a mailbox here; mail that has none is for the filters of
+                all mail only (spec filter 4.18: remote recipients count as whitelisted).
+        """
+        return self._pool.submit(self._judge, copy, messages, origin, is_local=is_local)
 
     def close(self) -> None:
         """Ask nothing more; who waits for an answer was cut off already."""
@@ -115,19 +123,14 @@ class GlobalFilters:
         except OSError as error:
             log.warning("cannot clean %s: %s", self.work, error.strerror)
 
-    def _listening(self) -> list[str]:
-        """The sockets to ask.
-
-        Recipients that a recipient filter let pass (spec filter 4.18) would be asked about by
-        the filters for all mail only; there is no such recipient yet.
-        """
-        return self.places.socket_paths(everybody=True)
-
-    def _judge(self, copy: MessageCopy, messages: list[NewMessage], origin: Origin) -> Judgement:
+    def _judge(
+        self, copy: MessageCopy, messages: list[NewMessage], origin: Origin, *, is_local: bool
+    ) -> Judgement:
         try:
             options = _options(origin)
             request = copy.publish([control_file(message, options) for message in messages])
-            refusal = ask_filters(self._listening(), request, timeout=self.timeout)
+            sockets = self.places.socket_paths(everybody=is_local)
+            refusal = ask_filters(sockets, request, timeout=self.timeout)
             if refusal is not None:
                 return refusal.reply
             return self._changed(copy, messages)

@@ -116,11 +116,14 @@ class Accepted:
             several members (spec mta.md 5.4).  The outcome's index is set later.
         mailboxes: what tells the mailboxes of `recipients` apart, such as their `Route.key`;
             empty for their addresses.
+        is_remote: True when none of `recipients` has a mailbox here: filters that leave mail
+            alone which its recipients let pass are not asked (spec filter 4.18, 4.19).
     """
 
     recipients: tuple[Recipient, ...]
     delivered: tuple[tuple[Recipient, Outcome], ...] = ()
     mailboxes: tuple[str, ...] = ()
+    is_remote: bool = False
 
 
 class Admission(Protocol):
@@ -252,6 +255,7 @@ class Submission:
     _ids: tuple[str, ...] = attrs.field(default=(), init=False)
     _header: HeaderReader | None = attrs.field(factory=HeaderReader, init=False)
     _body: BodyWriter | None = attrs.field(default=None, init=False)
+    _is_local: bool = attrs.field(default=False, init=False)  # a recipient has a mailbox here
     _copy: MessageCopy | None = attrs.field(default=None, init=False)  # for the filters
     _eight_bit: bool = attrs.field(default=False, init=False)
     _eight_bit_header: bool = attrs.field(default=False, init=False)
@@ -282,12 +286,14 @@ class Submission:
         if isinstance(accepted, Reply):
             return accepted
         self._accept(accepted.recipients, accepted.mailboxes)
+        self._is_local = self._is_local or not accepted.is_remote
         self._delivered.extend(accepted.delivered)
         return _OK_RECIPIENT
 
     def add_checked(self, recipients: Iterable[Recipient]) -> None:
         """Take recipients that need no admission: the mail system's own (reports)."""
         self._accept(recipients)
+        self._is_local = True
 
     def _accept(self, recipients: Iterable[Recipient], mailboxes: Sequence[str] = ()) -> None:
         """Merge duplicates (spec mta.md 5.4, 18.3).
@@ -507,7 +513,8 @@ class Submission:
             else:
                 done.set_exception(error)
 
-        filters.judge(copy, messages, self._origin).add_done_callback(judged)
+        asked = filters.judge(copy, messages, self._origin, is_local=self._is_local)
+        asked.add_done_callback(judged)
         return done
 
     def _queue(self, messages: list[NewMessage], done: Future[Reply]) -> None:

@@ -159,7 +159,7 @@ class FilterServer:
         try:
             connection, _ = listener.accept()
         except OSError as error:  # no descriptors left, or the client is gone
-            log.error("%s: cannot accept: %s", self.name, error.strerror)
+            log.error("cannot accept: %s", error.strerror)
             time.sleep(0.1)
             return
         pool.submit(self._serve_one, connection)
@@ -169,9 +169,10 @@ class FilterServer:
             with connection:
                 connection.settimeout(REQUEST_SECONDS)
                 request = _receive(connection)
-                connection.sendall(judge_request(self.judge, request))
+                if request is not None:
+                    connection.sendall(judge_request(self.judge, request))
         except (OSError, FilterProtocolError) as error:
-            log.warning("%s: lost a request: %s", self.name, error)
+            log.warning("lost a request: %s", error)
 
 
 def judge_request(judge: Judge, request: FilterRequest) -> bytes:
@@ -185,15 +186,21 @@ def judge_request(judge: Judge, request: FilterRequest) -> bytes:
         return FilterReply(str(failed.reply_code), (failed.reply_text,)).to_bytes()
 
 
-def _receive(connection: socket.socket) -> FilterRequest:
-    """Read all of the request, also when the judge will not look at it (4.20)."""
+def _receive(connection: socket.socket) -> FilterRequest | None:
+    """Read all of the request, also when the judge will not look at it (4.20).
+
+    None when somebody only looked whether there is an answer (`filterctl status`).
+    """
     reader = RequestReader()
+    is_empty = True
     while data := connection.recv(65536):
+        is_empty = False
         request = reader.feed(data)
         if request is not None:
             return request
-    reader.close()
-    raise AssertionError  # close() has raised
+    if not is_empty:
+        reader.close()
+    return None
 
 
 def _listen(path: str) -> socket.socket:
