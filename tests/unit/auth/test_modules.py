@@ -142,3 +142,25 @@ def test_nothing_is_imported_before_its_module_is_named() -> None:
     )
     loaded = set(done.stdout.split())
     assert not loaded & {"ldap", "pymysql", "psycopg", "sqlite3", "ctypes", "subprocess"}
+
+
+def test_a_userdb_that_is_looked_at_each_time_shows_a_change_at_once(tmp_path: Path) -> None:
+    """Password changes of one worker of authdaemond count in all others."""
+    userdb = tmp_path / "userdb"
+
+    def write(home: str) -> None:
+        written = tmp_path / "new"
+        written.write_text(f"john\tuid=1|gid=1|home={home}\n")
+        written.chmod(0o600)
+        written.replace(userdb)
+
+    write("/first")
+    settings = ModuleSettings(config_dir=str(tmp_path), userdb_revalidate=0.0)
+    module = load_module("authuserdb", settings)
+    assert module is not None
+    homes = []
+    for home in ("/first", "/second"):
+        write(home)
+        account = module.lookup("john", "login")
+        homes.append(account and account.home)
+    assert homes == ["/first", "/second"]

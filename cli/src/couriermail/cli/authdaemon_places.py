@@ -1,38 +1,26 @@
 """Where the authentication daemon and its settings are, for the commands that need them.
 
-The settings are `authdaemonrc` in the configuration directory.  The daemon's directory is what
-the settings name as `authdaemonvar`, else `/run/courier/authdaemon` for `/etc/courier`, else
-`authdaemon` in the configuration directory.
+The settings are `authdaemonrc` in the configuration directory.
 """
 
 from __future__ import annotations
 
 import os
 
-from couriermail.cli.layout import SYSTEM_CONFIG, config_directory
+from couriermail.cli.layout import config_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.auth import AuthDaemonClient, AuthdaemonSettings
 
-__all__ = ["REMOTE", "daemon_client", "daemon_directory", "settings_file"]
+__all__ = ["REMOTE", "daemon_client", "settings_file"]
 
-SYSTEM_DIRECTORY = "/run/courier/authdaemon"
 REMOTE = "TCPREMOTEIP"
 
 
 def settings_file(config: str | None) -> str:
     """The file of settings in a configuration directory."""
     return f"{config_directory(config)}/authdaemonrc"
-
-
-def daemon_directory(config: str | None, settings: AuthdaemonSettings | None) -> str:
-    """The directory of the daemon's socket; without settings, where it is by default."""
-    named = None if settings is None else settings.values.get("authdaemonvar")
-    if named:
-        return named
-    directory = config_directory(config)
-    return SYSTEM_DIRECTORY if directory == SYSTEM_CONFIG else f"{directory}/authdaemon"
 
 
 def daemon_client(
@@ -45,9 +33,12 @@ def daemon_client(
         socket: the daemon's socket, or None for that of the configuration.
         remote: see `AuthDaemonClient`.
     """
-    from couriermail.auth import AuthDaemonClient, ClientTimeouts
+    from couriermail.auth import AuthDaemonClient, ClientTimeouts, daemon_directory
 
-    path = socket or f"{daemon_directory(config, _readable_settings(config))}/socket"
+    path = socket
+    if not path:
+        directory = daemon_directory(config_directory(config), _readable_settings(config))
+        path = f"{directory}/socket"
     timeouts = ClientTimeouts.from_settings(os.environ)
     return AuthDaemonClient(path=path, remote=remote, timeouts=timeouts)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from couriermail.cli.authdaemon_places import daemon_directory, settings_file
+from couriermail.cli.authdaemon_places import settings_file
 from couriermail.cli.errors import reporting
+from couriermail.cli.layout import config_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,11 +93,11 @@ class _Site:
     """The settings and places of one daemon."""
 
     def __init__(self, config: str | None, socket: str | None) -> None:
-        from couriermail.auth import PidFile, read_authdaemonrc
+        from couriermail.auth import PidFile, daemon_directory, read_authdaemonrc
 
         self.file = settings_file(config)
         self.settings = read_authdaemonrc(self.file)
-        directory = daemon_directory(config, self.settings)
+        directory = daemon_directory(config_directory(config), self.settings)
         self.socket = socket or f"{directory}/socket"
         self.directory = os.path.dirname(os.path.abspath(self.socket))
         self.pid_file = PidFile(f"{self.directory}/pid")
@@ -113,14 +114,11 @@ class _Site:
 
     def load(self, name: str, settings: AuthdaemonSettings) -> AuthModule | None:
         """A back end of this site."""
-        from couriermail.auth import UserdbModule
         from couriermail.auth.modules import ModuleSettings, load_module
 
         directory = os.path.dirname(settings.path)
-        if name == "authuserdb":
-            # No cache: a password that one worker changed counts in all others at once.
-            return UserdbModule.open(f"{directory}/userdb", revalidate=0)
-        return load_module(name, ModuleSettings(config_dir=directory))
+        # No cache: a password that one worker changed counts in all others at once.
+        return load_module(name, ModuleSettings(config_dir=directory, userdb_revalidate=0.0))
 
 
 def _run(site: _Site, log: str, on_ready: Callable[[], None] = lambda: None) -> int:

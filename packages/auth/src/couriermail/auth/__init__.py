@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from couriermail.auth.authdaemonrc import (
         AuthdaemonSettings,
         ClientTimeouts,
+        daemon_directory,
         parse_authdaemonrc,
         read_authdaemonrc,
     )
@@ -100,6 +101,7 @@ else:
             "authdaemonrc": (
                 "AuthdaemonSettings",
                 "ClientTimeouts",
+                "daemon_directory",
                 "parse_authdaemonrc",
                 "read_authdaemonrc",
             ),
@@ -255,6 +257,7 @@ __all__ = [
     "compile_userdb",
     "cram_request",
     "create_home",
+    "daemon_directory",
     "decode_line",
     "default_scheme",
     "drop_privileges",

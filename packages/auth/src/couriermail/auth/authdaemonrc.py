@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_MODULES",
     "AuthdaemonSettings",
     "ClientTimeouts",
+    "daemon_directory",
     "parse_authdaemonrc",
     "read_authdaemonrc",
 ]
@@ -44,6 +45,8 @@ DEFAULT_MODULES = (
     "authcustom",
     "authpipe",
 )
+SYSTEM_CONFIG = "/etc/courier"
+SYSTEM_DIRECTORY = "/run/courier/authdaemon"
 DEFAULT_WORKERS = 5
 MAX_WORKERS = 500  # a slip of the keyboard must not fork the machine to death
 
@@ -135,6 +138,24 @@ def parse_authdaemonrc(text: str, *, path: str = "authdaemonrc") -> AuthdaemonSe
             raise RcFileError("bad line, expected NAME=VALUE", path=path, line=number)
         values[name.strip(_BLANKS)] = _unquoted(value.lstrip(_BLANKS))
     return _settings(values, path)
+
+
+def daemon_directory(config_directory: str, settings: AuthdaemonSettings | None = None) -> str:
+    """The directory in which the daemon of a configuration has its socket, named `socket`.
+
+    It is what the settings name as `authdaemonvar`, else `/run/courier/authdaemon` for
+    `/etc/courier`, else `authdaemon` in the configuration directory.
+
+    Args:
+        config_directory: the absolute path of the configuration directory.
+        settings: its authdaemonrc, or None where that is missing or may not be read.
+    """
+    named = None if settings is None else settings.values.get("authdaemonvar")
+    if named:
+        return named
+    if config_directory == SYSTEM_CONFIG:
+        return SYSTEM_DIRECTORY
+    return f"{config_directory}/authdaemon"
 
 
 def _settings(values: dict[str, str], path: str) -> AuthdaemonSettings:

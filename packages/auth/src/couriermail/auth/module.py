@@ -45,13 +45,12 @@ class CramResponse:
 
 
 class AuthModule(Directory, Protocol):
-    """A back end: accounts by name, and logins.
+    """A back end: accounts by name, and logins."""
 
-    Attributes:
-        name: the module's name in a chain, such as `authuserdb`.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """The module's name in a chain, such as `authuserdb`."""
+        ...
 
     def login(
         self, name: str, password: str, service: str, *, remote: str | None = None

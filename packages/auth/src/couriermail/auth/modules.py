@@ -35,6 +35,7 @@ class ModuleSettings:
     Attributes:
         config_dir: directory of the configuration: authldaprc, authProg and their like.
         userdb: the userdb, or empty for `userdb` in `config_dir`.
+        userdb_revalidate: seconds for which what was read of it counts without another look.
         custom_class: `package.module:Class` for authcustom, or empty.
         passwd_command: words that run passwd(1) for password changes of system users.
         pipe_seconds: how long authpipe waits for its program's answer.
@@ -42,6 +43,7 @@ class ModuleSettings:
 
     config_dir: str
     userdb: str = ""
+    userdb_revalidate: float = 1.0
     custom_class: str = ""
     passwd_command: tuple[str, ...] = ("passwd",)
     pipe_seconds: float = 30.0
@@ -109,7 +111,8 @@ def _pgsql(settings: ModuleSettings) -> AuthModule:
 def _userdb(settings: ModuleSettings) -> AuthModule:
     from couriermail.auth.userdb_module import UserdbModule
 
-    return UserdbModule.open(settings.userdb or settings.path("userdb"))
+    path = settings.userdb or settings.path("userdb")
+    return UserdbModule.open(path, revalidate=settings.userdb_revalidate)
 
 
 def _ldap(settings: ModuleSettings) -> AuthModule:

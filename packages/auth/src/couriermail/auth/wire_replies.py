@@ -184,14 +184,19 @@ class ReplyReader:
             raise WireError("authdaemond said more than one reply")
         start = max(0, len(self._buffer) - len(LIST_END))  # its end may be split
         self._buffer += data
-        if self._buffer in (REFUSED, CHANGED):
-            self.is_refused = self._buffer == REFUSED
-            self.is_changed = not self.is_refused
+        if self._buffer.startswith((REFUSED, CHANGED)):
+            self._take_word()
         elif self._buffer == LIST_END or self._buffer.find(b"\n.\n", start) >= 0:
             self._take_fields()
         elif len(self._buffer) > MAX_REPLY:
             raise WireError("the reply is too long")
         return self.is_complete
+
+    def _take_word(self) -> None:
+        if self._buffer not in (REFUSED, CHANGED):
+            raise WireError("authdaemond said more than one reply")
+        self.is_refused = self._buffer == REFUSED
+        self.is_changed = not self.is_refused
 
     def _take_fields(self) -> None:
         if not self._buffer.endswith(LIST_END):
