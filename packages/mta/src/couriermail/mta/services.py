@@ -29,6 +29,7 @@ from couriermail.mta.globalfilters import GlobalFilters
 from couriermail.mta.local.server import serve_agents
 from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.localtransport import LocalTransport
+from couriermail.mta.logins import login_authenticator
 from couriermail.mta.logs import configure_logging
 from couriermail.mta.planner import Lane, Planner, PlannerLimits
 from couriermail.mta.queuecontrol import QueueControl
@@ -163,6 +164,7 @@ class Esmtpd:
         config = self.environment.enter("esmtpd", as_mail_user=False)
         settings = config.msa if self.submission else config.esmtpd
         tls = _tls_context(settings)  # the key may be readable to root only
+        authenticator = login_authenticator(config, settings)
         drop_privileges(mail_identity(config))
         with open_queue(config) as queue:
             submitter, _ = _submitter(config, queue)
@@ -179,6 +181,7 @@ class Esmtpd:
                             handler,
                             sock=listener.dup(),
                             tls=tls,
+                            authenticate=authenticator,
                             config=_server_config(config, settings),
                             timeouts=_timeouts(config),
                         )
@@ -378,6 +381,10 @@ def _server_config(config: Config, settings: EsmtpdSettings) -> ServerConfig:
         limits=limits,
         line_ends="lf",
         require_tls=settings.tls_required,
+        auth_mechanisms=settings.auth_mechanisms,
+        auth_mechanisms_tls=settings.auth_mechanisms_tls,
+        auth_in_clear=config.settings.mta.auth_in_clear,
+        require_auth=settings.auth_required,
         courier=True,
     )
 

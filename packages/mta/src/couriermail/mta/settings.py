@@ -73,6 +73,7 @@ class MtaSettings:
         delivery_nice: how much the delivery agents yield to accepting mail (nice(2), 0-19): a
             peer or a `sendmail` waits for us, a queued message does not.
         log_json: log structured lines beside the plain ones.
+        auth_in_clear: SMTP clients may send their password (PLAIN, LOGIN) without TLS too.
     """
 
     mailuser: str = ""
@@ -91,6 +92,7 @@ class MtaSettings:
         default=10, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(19))
     )
     log_json: bool = False
+    auth_in_clear: bool = False
 
 
 @attrs.frozen(kw_only=True)

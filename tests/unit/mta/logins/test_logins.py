@@ -1,0 +1,83 @@
+"""Which accounts an SMTP server asks about logins."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from couriermail.auth import AuthDaemonClient, UserdbModule
+from couriermail.mta import load_config, logins
+from couriermail.smtp import Authenticator
+
+MECHANISMS = 'ESMTPAUTH="CRAM-MD5"\n'
+ASKED = Authenticator(password=lambda session, credentials: None)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[object], dict[str, object]]]:
+    """The modules that would be asked, and how."""
+    seen: list[tuple[list[object], dict[str, object]]] = []
+
+    def note(modules: list[object], **options: object) -> Authenticator:
+        seen.append((modules, options))
+        return ASKED
+
+    monkeypatch.setattr(logins, "module_authenticator", note)
+    return seen
+
+
+def authenticator(directory: Path, **files: str) -> Authenticator | None:
+    directory.joinpath("me").write_text("mx.example.test\n")
+    for name, text in files.items():
+        directory.joinpath(name).write_text(text)
+    config = load_config(str(directory))
+    return logins.login_authenticator(config, config.esmtpd)
+
+
+def test_no_mechanism_no_auth(tmp_path: Path) -> None:
+    assert authenticator(tmp_path, esmtpd="", userdb="") is None
+
+
+@pytest.mark.parametrize("key", ["ESMTPAUTH", "ESMTPAUTH_TLS"])
+def test_the_userdb_is_asked(
+    tmp_path: Path, asked: list[tuple[list[object], dict[str, object]]], key: str
+) -> None:
+    settings = f"{key}=PLAIN\nDEFDOMAIN=@example.test\n"
+    assert authenticator(tmp_path, esmtpd=settings, userdb="") is ASKED
+    (((module,), options),) = asked
+    assert isinstance(module, UserdbModule)
+    assert module.path == str(tmp_path / "userdb")
+    assert options == {"domain": "@example.test"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "socket"),
+    [
+        ("daemons=1\n", "{config}/authdaemon/socket"),
+        ("daemons=1\nauthdaemonvar=/run/elsewhere\n", "/run/elsewhere/socket"),
+        ("what is this?\n", "{config}/authdaemon/socket"),
+    ],
+    ids=["default place", "authdaemonvar", "settings that cannot be read"],
+)
+def test_a_configured_daemon_is_asked_instead(
+    tmp_path: Path,
+    asked: list[tuple[list[object], dict[str, object]]],
+    settings: str,
+    socket: str,
+) -> None:
+    made = authenticator(tmp_path, esmtpd=MECHANISMS, authdaemonrc=settings, userdb="")
+    assert made is ASKED
+    (((client,), options),) = asked
+    assert isinstance(client, AuthDaemonClient)
+    assert client.path == socket.format(config=tmp_path)
+    assert options["threads"] == logins.DAEMON_THREADS
+
+
+def test_mechanisms_without_accounts_are_said_and_not_offered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert authenticator(tmp_path, esmtpd=MECHANISMS) is None
+    assert "neither an authdaemonrc nor a userdb" in caplog.text
