@@ -7,6 +7,18 @@ only notes what a recipe decides.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from couriermail.filter.autoreply import (
+        AutoreplyDecision,
+        AutoreplyRules,
+        decide_autoreply,
+        mailbox_key,
+    )
+    from couriermail.filter.autoreply_answer import AnswerFormat, AnswerText, Autoreply
+    from couriermail.filter.autoreply_history import (
+        AutoreplyClaim,
+        AutoreplyHistory,
+        AutoreplyHistoryError,
+    )
     from couriermail.filter.decision import DecisionHost
     from couriermail.filter.errors import (
         FilterError,
@@ -36,6 +48,18 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "autoreply": (
+                "AutoreplyDecision",
+                "AutoreplyRules",
+                "decide_autoreply",
+                "mailbox_key",
+            ),
+            "autoreply_answer": ("AnswerFormat", "AnswerText", "Autoreply"),
+            "autoreply_history": (
+                "AutoreplyClaim",
+                "AutoreplyHistory",
+                "AutoreplyHistoryError",
+            ),
             "decision": ("DecisionHost",),
             "errors": (
                 "FilterError",
@@ -63,6 +87,14 @@ else:
     )
 
 __all__ = [
+    "AnswerFormat",
+    "AnswerText",
+    "Autoreply",
+    "AutoreplyClaim",
+    "AutoreplyDecision",
+    "AutoreplyHistory",
+    "AutoreplyHistoryError",
+    "AutoreplyRules",
     "BytesMessage",
     "CommandResult",
     "Database",
@@ -85,7 +117,9 @@ __all__ = [
     "RunLimits",
     "ShellCommand",
     "compile_recipe",
+    "decide_autoreply",
     "encode_environment",
+    "mailbox_key",
     "parse",
     "start_run",
     "walk",
