@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from couriermail.maildir import Maildir, MaildirMissingError, scan, scanning
+from couriermail.maildir import Maildir, MaildirMissingError, scan
 from couriermail.maildir.scanning import MAX_PASSES
 
 
@@ -119,14 +119,20 @@ def _rename_until(path: str, keys: list[str], stop: str) -> None:
         os._exit(1)
 
 
-def test_common_names_are_found_without_a_scan(
+def test_a_message_with_standard_flags_is_found_without_reading_the_folder(
     box: Maildir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = [box.deliver(b"x\n", flags=flags) for flags in ("S", "RS", "DF")]
-    keys.append(box.deliver(b"x\n"))
-    assert [box.entry(key).flags for key in keys] == ["S", "RS", "DF", ""]
-    monkeypatch.setattr(scanning, "scan", None)
-    assert [box.entry(key).flags for key in (keys[0], keys[1], keys[3])] == ["S", "RS", ""]
+    letters = ("", "S", "RS", "DF", "DFPRST")
+    keys = {box.deliver(b"x\n", flags=flags): flags for flags in letters}
+    Path(box.path, "cur", "none-at-all").touch()
+    monkeypatch.setattr(os, "listdir", None)
+    assert {key: box.entry(key).flags for key in keys} == keys
+    assert box.entry("none-at-all").name == "none-at-all"
+
+
+def test_a_message_with_other_flags_is_found_by_reading_the_folder(box: Maildir) -> None:
+    Path(box.path, "cur", "1.M1P1.host:2,FSa").touch()
+    assert box.entry("1.M1P1.host").flags == "FSa"
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../cur/x", "a\0b", ".hidden", "x:2,S", "none"])

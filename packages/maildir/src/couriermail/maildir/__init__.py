@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.hierarchy import remove_folders, rename_folders
     from couriermail.maildir.keyword_list import format_keyword_list, parse_keyword_list
     from couriermail.maildir.keyword_store import KeywordStore
+    from couriermail.maildir.listing import Listing, list_messages
     from couriermail.maildir.locks import LockPolicy
     from couriermail.maildir.maildir import Maildir, deliver_all
     from couriermail.maildir.mbox import deliver_mbox
@@ -83,6 +84,7 @@ else:
             "hierarchy": ("remove_folders", "rename_folders"),
             "keyword_list": ("format_keyword_list", "parse_keyword_list"),
             "keyword_store": ("KeywordStore",),
+            "listing": ("Listing", "list_messages"),
             "locks": ("LockPolicy",),
             "maildir": ("Maildir", "deliver_all"),
             "mbox": ("deliver_mbox",),
@@ -118,6 +120,7 @@ __all__ = [
     "ForeignRecipeError",
     "InvalidNameError",
     "KeywordStore",
+    "Listing",
     "LockPolicy",
     "MailboxLock",
     "Maildir",
@@ -155,6 +158,7 @@ __all__ = [
     "find_entry",
     "format_keyword_list",
     "identities_of",
+    "list_messages",
     "number_messages",
     "parse_keyword_list",
     "plan_conversion",

@@ -15,6 +15,7 @@ import time
 from couriermail.core.durable import create_exclusive, write_all
 from couriermail.maildir.errors import MaildirLockedError, maildir_error
 from couriermail.maildir.names import escape_host
+from couriermail.maildir.replacing import unlink_quietly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,11 +169,11 @@ class DotLock:
         except OSError as error:
             raise maildir_error(error, "cannot lock", self.path) from error
         finally:
-            _unlink_quietly(scratch)
+            unlink_quietly(scratch)
         return True
 
     def _write_scratch(self, scratch: str) -> None:
-        _unlink_quietly(scratch)  # of an earlier process with our number
+        unlink_quietly(scratch)  # of an earlier process with our number
         descriptor = create_exclusive(scratch, 0o644)
         try:
             write_all(descriptor, self._identity.encode("utf-8", "surrogateescape"))
@@ -181,7 +182,7 @@ class DotLock:
 
     def _remove_stale(self) -> None:
         if names_dead_process(_read(self.path)) or self._is_old():
-            _unlink_quietly(self.path)
+            unlink_quietly(self.path)
 
     def _is_old(self) -> bool:
         if not self._policy.stale_after:
@@ -265,10 +266,3 @@ def _read(path: str) -> str:
         return ""
     finally:
         os.close(descriptor)
-
-
-def _unlink_quietly(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

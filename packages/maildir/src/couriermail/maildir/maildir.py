@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.delivery import PreparedMessage
     from couriermail.maildir.entries import Entry
     from couriermail.maildir.keyword_store import KeywordStore
+    from couriermail.maildir.listing import Listing
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
     from couriermail.maildir.scanning import Snapshot
@@ -270,6 +271,16 @@ class Maildir:
         from couriermail.maildir.scanning import scan
 
         return scan(self.path)
+
+    def listing(self) -> Listing:
+        """All messages as columns of names, keys, flags and sizes: the fast way for large folders.
+
+        Raises:
+            MaildirError: the maildir cannot be read.
+        """
+        from couriermail.maildir.listing import list_messages
+
+        return list_messages(self.path)
 
     def entry(self, key: str) -> Entry:
         """The message with this key.

@@ -14,17 +14,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, combinations
 
 from couriermail.maildir.entries import Entry
 from couriermail.maildir.errors import MaildirMissingError, maildir_error
 from couriermail.maildir.names import SEPARATOR, MaildirKey, is_hidden
 
-__all__ = ["MAX_PASSES", "Snapshot", "find_entry", "open_current", "scan"]
+__all__ = ["MAX_PASSES", "Snapshot", "find_entry", "open_current", "scan", "settled_names"]
 
 MAX_PASSES = 8
 _TICK = 20_000_000  # ns; a directory's time is that of the last timer interrupt, 1 to 10 ms ago
-_COMMON_FLAGS = ("S", "", "RS")
+_STANDARD_FLAGS = "DFPRST"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,28 +79,51 @@ def scan(directory: str | os.PathLike[str]) -> Snapshot:
     """
     path = os.fspath(directory)
     try:
-        new, cur = _settled(path)
+        new_names, cur_names, is_exact = _one_pass(path)
+        new, cur = _by_key(new_names), _by_key(cur_names)
+        if not is_exact:
+            new, cur = _settled(path, new, cur)
     except OSError as error:
         raise maildir_error(error, "cannot list", path) from error
-    for key in new.keys() & cur.keys():
-        del new[key]  # it moved while we looked
-    return Snapshot(path, new, cur)
+    return Snapshot(path, _without(new, cur), cur)
+
+
+def settled_names(directory: str) -> tuple[list[str], list[str]]:
+    """The file names in `new` and `cur`; a folder that changes meanwhile is read as by `scan`.
+
+    Of a folder at rest these are all names, those of hidden files as well.
+
+    Raises:
+        MaildirMissingError: it is no maildir.
+        MaildirStorageError: it cannot be read.
+    """
+    try:
+        new_names, cur_names, is_exact = _one_pass(directory)
+        if is_exact:
+            return new_names, cur_names
+        new, cur = _settled(directory, _by_key(new_names), _by_key(cur_names))
+    except OSError as error:
+        raise maildir_error(error, "cannot list", directory) from error
+    return [*_without(new, cur).values()], [*cur.values()]
 
 
 def find_entry(directory: str, key: str) -> Entry:
     """The message with this key, wherever its flags have taken it.
 
-    The names that most messages have are tried first, so that the size of the folder does
-    not matter for those.
+    All names that the standard flags allow are tried first, the likely ones before the others,
+    so that the size of the folder does not matter: 66 at most, a microsecond or two each.
+    Only a message with other flags, or none, needs the folder to be read.
 
     Raises:
         MaildirMissingError: there is none.
         MaildirStorageError: the folder cannot be read.
     """
     if key and "/" not in key and "\0" not in key and SEPARATOR not in key and not is_hidden(key):
-        for subdirectory, name in (("new", key), *(("cur", f"{key}:2,{x}") for x in _COMMON_FLAGS)):
-            if os.path.lexists(f"{directory}/{subdirectory}/{name}"):
-                return Entry(directory=directory, subdirectory=subdirectory, name=name)
+        if _exists(f"{directory}/new/{key}"):
+            return Entry(directory=directory, subdirectory="new", name=key)
+        for ending in _ENDINGS:
+            if _exists(f"{directory}/cur/{key}{ending}"):
+                return Entry(directory=directory, subdirectory="cur", name=key + ending)
         entry = scan(directory).get(MaildirKey(key))
         if entry is not None:
             return entry
@@ -122,34 +145,55 @@ def open_current(directory: str, key: str) -> BinaryIO:
     return find_entry(directory, key).open()
 
 
-def _settled(directory: str) -> tuple[dict[str, str], dict[str, str]]:
-    new, cur, is_exact = _one_pass(directory)
+def _settled(
+    directory: str, new: dict[str, str], cur: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
     for _ in range(MAX_PASSES - 1):
-        if is_exact:
-            break
         before = new.keys() | cur.keys()
         earlier_new, earlier_cur = new, cur
-        new, cur, is_exact = _one_pass(directory)
+        new_names, cur_names, is_exact = _one_pass(directory)
+        new, cur = _by_key(new_names), _by_key(cur_names)
         if is_exact or before == new.keys() | cur.keys():
-            break
-    else:
-        new, cur = earlier_new | new, earlier_cur | cur
-    return new, cur
+            return new, cur
+    return earlier_new | new, earlier_cur | cur
 
 
-def _one_pass(directory: str) -> tuple[dict[str, str], dict[str, str], bool]:
+def _without(new: dict[str, str], cur: dict[str, str]) -> dict[str, str]:
+    """Those of `new` that did not move to `cur` while we looked."""
+    for key in new.keys() & cur.keys():
+        del new[key]
+    return new
+
+
+def _one_pass(directory: str) -> tuple[list[str], list[str], bool]:
     started = time.time_ns()
     before = _times(directory)
-    new = _names_by_key(f"{directory}/new")  # first: mail moves from new to cur
-    cur = _names_by_key(f"{directory}/cur")
+    new = os.listdir(f"{directory}/new")  # first: mail moves from new to cur
+    cur = os.listdir(f"{directory}/cur")
     # A change within one tick of the last one would leave no trace.
     is_exact = before == _times(directory) and max(before) < started - _TICK
     return new, cur, is_exact
 
 
-def _names_by_key(path: str) -> dict[str, str]:
+def _by_key(names: list[str]) -> dict[str, str]:
     # One comprehension, because this runs for every message of a folder.
-    return {name.partition(SEPARATOR)[0]: name for name in os.listdir(path) if name[0] != "."}
+    return {name.partition(SEPARATOR)[0]: name for name in names if name[0] != "."}
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _endings() -> list[str]:
+    flags = ("".join(c) for n in range(7) for c in combinations(_STANDARD_FLAGS, n))
+    return [*dict.fromkeys((":2,S", ":2,", ":2,RS", *(f":2,{text}" for text in flags), ""))]
+
+
+_ENDINGS = _endings()  # of names in `cur`, the likely ones first
 
 
 def _times(directory: str) -> tuple[int, int]:

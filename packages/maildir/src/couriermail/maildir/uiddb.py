@@ -20,6 +20,7 @@ from couriermail.maildir.entries import Entry
 from couriermail.maildir.errors import MaildirError
 from couriermail.maildir.maintenance import accept_new, purge_tmp
 from couriermail.maildir.names import MaildirKey
+from couriermail.maildir.replacing import unlink_quietly
 from couriermail.maildir.scanning import scan
 from couriermail.maildir.textfiles import read_text_file, store_text_file, taking_turns
 
@@ -199,10 +200,7 @@ def _save(directory: str, database: UidDatabase) -> None:
         store_text_file(directory, path, database.to_bytes(), unique="sync")
     except MaildirError as error:
         _log.error("ERR: Failed to create cache file: %s: %s", path, error.reason)
-        try:
-            os.unlink(path)
-        except OSError:
-            pass  # what cannot be removed could not be replaced either
+        unlink_quietly(path)  # what cannot be removed could not be replaced either
 
 
 def _is_storable(key: str) -> bool:
