@@ -23,6 +23,7 @@ PRELOADED = (
     "couriermail.filter.delivery_log",
     "couriermail.filter.forwarding",
     "couriermail.filter.functions",
+    "couriermail.filter.locking",
     "couriermail.filter.search",
     "couriermail.maildir.create",
     "couriermail.maildir.folders",
