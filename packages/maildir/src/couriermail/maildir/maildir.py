@@ -302,6 +302,26 @@ class Maildir:
 
         return open_current(self.path, key)
 
+    def set_flags(self, key: str, flags: str) -> Entry:
+        """Give a message exactly these flags; see `couriermail.maildir.changes.set_flags`.
+
+        Raises:
+            MaildirError: see there.
+        """
+        from couriermail.maildir.changes import set_flags
+
+        return set_flags(self.path, key, flags, clock=self._clock)
+
+    def expunge(self, key: str) -> None:
+        """Remove a message for good; see `couriermail.maildir.changes.expunge`.
+
+        Raises:
+            MaildirError: see there.
+        """
+        from couriermail.maildir.changes import expunge
+
+        expunge(self.path, key, clock=self._clock)
+
     @property
     def quota(self) -> Quota | None:
         """The quota that applies here, or None."""
