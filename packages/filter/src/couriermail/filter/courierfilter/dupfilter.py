@@ -65,16 +65,22 @@ def fingerprint(lines: Iterable[bytes]) -> Fingerprint:
 
 
 def _counted_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The letters of Subject and body, line by line; lines without any are left out."""
+    """The letters of Subject, a single line however it is folded, and of every body line.
+
+    Lines without letters are left out.
+    """
     source = iter(lines)
+    subject = b""
     is_subject = False
     for line in source:
         if not line.strip(b"\r\n"):
             break
         if not line.startswith((b" ", b"\t")):
             is_subject = line[:8].lower() == b"subject:"
-        if is_subject and (letters := _letters(line)):
-            yield letters
+        if is_subject:
+            subject = (subject + _letters(line))[:LINE_OCTETS]
+    if subject:
+        yield subject
     for line in source:
         if letters := _letters(line):
             yield letters
