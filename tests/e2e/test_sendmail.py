@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 from tests.support.mailsite import MailSite
 
-ACCOUNTS = ("bob", "carla", "dora", "p1", "p2", "p3", "plain", "dots", "sender", "bcc", "pat")
+ACCOUNTS = (
+    "bob",
+    "carla",
+    "dora",
+    "p1",
+    "p2",
+    "p3",
+    "plain",
+    "dots",
+    "sender",
+    "bcc",
+    "pat",
+    "verp",
+)
 ME = pwd.getpwuid(os.geteuid())
 
 
@@ -200,6 +213,39 @@ def test_bv_says_who_can_be_reached(site: MailSite) -> None:
     assert (done.returncode, done.stdout) == (0, "bob... deliverable\n")
     done = site.sendmail("-bv", "bob", "@foo", message=b"")
     assert done.returncode == 67
+
+
+def test_q11_verp_names_the_recipient_in_the_sender_of_each(site: MailSite) -> None:
+    """Q11: SENDER and Return-Path carry the encoded sender, and so does a forwarded copy."""
+    site.instructions("verp", '| echo "$SENDER $RPLINE" >about\n./Maildir\n&dora\n', "-x")
+    words = ("-verp", "-f", "list@example.com", "verp-x", "carla")
+    assert site.sendmail(*words, message=b"Subject: verped\n\n").returncode == 0
+
+    def copy(account: str) -> bytes:
+        (found,) = site.wait(
+            lambda: [text for text in site.messages(account) if b"verped" in text], account
+        )
+        return found
+
+    own = "list-verp+2Dx=example.test@example.com"
+    assert f"\nReturn-Path: <{own}>\n".encode() in copy("verp")
+    assert f"\nReturn-Path: <{own}>\n".encode() in copy("dora")
+    assert b"\nReturn-Path: <list-carla=example.test@example.com>\n" in copy("carla")
+    about = (site.home("verp") / "about").read_text()
+    assert about == f"{own} Return-Path: <{own}>\n"
+
+
+def test_n_prints_the_rewritten_message_and_sends_nothing(site: MailSite) -> None:
+    site.wait_empty()
+    before = site.log_text().count("newmsg")
+    done = site.sendmail(
+        "-n", "bob",
+        message=b"From: Al <a@old.test>\nSubject: x\n\nbody\n",
+        env={"MAILUSER": "al", "MAILHOST": "new.test"},
+    )  # fmt: skip
+    expected = "From: Al <al@new.test>\nSubject: x\n\nbody\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
+    assert site.log_text().count("newmsg") == before
 
 
 def test_crlf_input_arrives_with_lf(site: MailSite) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import typer
 
@@ -16,6 +18,7 @@ from couriermail.cli.sendmail import (
     request_fields,
 )
 from couriermail.cli.sendmail_app import app
+from couriermail.cli.sendmail_show import show
 
 
 def test_the_table_has_exactly_the_declared_options() -> None:
@@ -116,3 +119,34 @@ def test_the_queue_is_listed_for_the_chosen_configuration(
     with pytest.raises(SystemExit):
         sendmail.main()
     assert seen == [["-C", "conf"]]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        ([b"Subject: x\n\n", b"one\n", b"two\n"], b"Subject: x\nFrom: Me <me>\n\none\ntwo\n"),
+        ([b"Subj", b"ect: x\n", b"\nbody"], b"Subject: x\nFrom: Me <me>\n\nbody"),
+        ([b"Subject: x\n"], b"Subject: x\nFrom: Me <me>\n\n"),
+        ([b"From: you@a.test\n\nbody\n"], b"From: Me <you@a.test>\n\nbody\n"),
+        ([], b"From: Me <me>\n\n"),
+    ],
+    ids=[
+        "a From is added",
+        "cut anywhere",
+        "no body",
+        "one that is there gets the name",
+        "no message",
+    ],
+)
+def test_n_shows_the_message_with_its_from(
+    pieces: list[bytes], shown: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert show({"env.LOGNAME": "me", "env.NAME": "Me"}, pieces) == 0
+    assert capfdbinary.readouterr().out == shown
+
+
+def test_n_refuses_an_endless_header(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert show({}, [b"X-Long: y\n"] * 500_000) == os.EX_DATAERR
+    out, err = capfdbinary.readouterr()
+    assert out == b""
+    assert err.startswith(b"sendmail: ")

@@ -33,7 +33,9 @@ OPTIONS_WITH_VALUE = {
     "C": "config",
 }
 # Whole words that switch something on; other words are the traditional ones that change nothing.
-SWITCHES = {"-bcc": "bcc", "-verp": "verp", "-bp": "mailq", "-bs": "smtp", "-bv": "verify"}
+SWITCHES = {
+    "-bcc": "bcc", "-verp": "verp", "-bp": "mailq", "-bs": "smtp", "-bv": "verify", "-n": "show",
+}  # fmt: skip
 IGNORED = frozenset({"-t", "-i", "-bm", "-v", "-U"})
 
 CHUNK = 1 << 18
@@ -143,6 +145,10 @@ def main() -> None:
         mailq()
     if "smtp" in request.flags:
         sys.exit(serve_smtp(request))
+    if "show" in request.flags:
+        from couriermail.cli.sendmail_show import show
+
+        sys.exit(show(dict(request_fields(request)), read_standard_input()))
     leave(send(request))
 
 

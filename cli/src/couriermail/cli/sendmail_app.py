@@ -60,6 +60,9 @@ def sendmail(
     verp: Annotated[bool, typer.Option("-verp", help="Variable envelope return paths.")] = False,
     mailq: Annotated[bool, typer.Option("-bp", help="List the queue, as mailq does.")] = False,
     smtp: Annotated[bool, typer.Option("-bs", help="SMTP on standard input and output.")] = False,
+    show: Annotated[
+        bool, typer.Option("-n", help="Print the message with its new From; send nothing.")
+    ] = False,
     verify: Annotated[bool, typer.Option("-bv", help="Only check the recipients.")] = False,
     headers: Annotated[bool, typer.Option("-t", help="Implied: recipients from headers.")] = False,
     dots: Annotated[bool, typer.Option("-i", help="Implied: a lone dot does not end it.")] = False,

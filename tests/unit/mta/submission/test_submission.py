@@ -57,7 +57,6 @@ def test_the_final_reply_names_time_and_number(submitter: Submitter, queue: Queu
     reply = submission.finish().result(10)
     (summary,) = queue.summaries()
     assert (reply.code, reply.text) == (250, f"Ok. {summary.id.partition('.')[2]}")
-    assert submission.queue_id == summary.id
 
 
 def test_p11_a_long_list_becomes_several_messages_with_one_body(

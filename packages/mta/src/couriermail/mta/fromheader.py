@@ -7,6 +7,10 @@ import attrs
 from couriermail.rfc822 import Address, encode_phrase, parse_addresses
 from couriermail.rfc822.headers import Field, Headers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["SenderIdentity", "rewrite_from"]
 
 
@@ -31,6 +35,29 @@ class SenderIdentity:
     mail_user: str = ""
     mail_host: str = ""
     login: str = ""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str], *, user: str, full_name: str) -> SenderIdentity:
+        """The identity of a submission.
+
+        Args:
+            fields: those of the submission: `name`, `env.MAILNAME` and their like.
+            user: the login name in the passwd entry.
+            full_name: the full name there.
+        """
+
+        def first(*names: str) -> str:
+            return next((fields[name] for name in names if fields.get(name)), "")
+
+        return cls(
+            option_name=first("name"),
+            mail_name=first("env.MAILNAME"),
+            name=first("env.NAME"),
+            full_name=full_name,
+            mail_user=first("env.MAILUSER"),
+            mail_host=first("env.MAILHOST"),
+            login=first("env.LOGNAME", "env.USER") or user,
+        )
 
     @property
     def name_for_existing(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from couriermail.mta.accounts import LocalTarget
 from couriermail.mta.agentpool import AgentPool, BatchResults
 from couriermail.mta.local.values import LocalJob, LocalResult
 from couriermail.mta.scheduler import Delivery, DeliveryResult
+from couriermail.mta.verp import sender_for
 from couriermail.queue import Outcome
 
 if TYPE_CHECKING:
@@ -30,14 +31,12 @@ class LocalTransport:
         max_deliveries: batches that run at once.
         default_delivery: instructions of a user without an instruction file.
         environment: variables for users' commands, from the `courierd` file.
-        sender_of: the envelope sender for one recipient (VERP).
     """
 
     pool: AgentPool
     max_deliveries: int
     default_delivery: str = "./Maildir"
     environment: Mapping[str, str] = attrs.field(factory=dict)
-    sender_of: Callable[[Delivery], str] = lambda delivery: delivery.round.job.envelope.sender
     _threads: ThreadPoolExecutor = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -78,7 +77,7 @@ class LocalTransport:
             key=key,
             recipient=state.recipient.address,
             original=state.recipient.original,
-            sender=self.sender_of(delivery),
+            sender=sender_for(job.envelope, state.recipient.address),
             user=target.name,
             home=target.home,
             maildir=target.maildir or "",

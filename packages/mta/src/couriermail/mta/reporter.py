@@ -17,6 +17,7 @@ from couriermail.core import CouriermailError, Reply
 from couriermail.mta.dsn import ReportPlan, ReportPolicy, plan_report
 from couriermail.mta.dsnreport import ReportWriter, is_report_header
 from couriermail.mta.submission import Origin, Submitter
+from couriermail.mta.verp import sender_for
 from couriermail.queue import Recipient
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class QueueReporter:
         )
         submission = self.submitter.begin(
             origin,
-            job.envelope.sender,
+            sender_for(job.envelope, forwarder.address),
             envid=job.envelope.envid,
             ret=job.envelope.ret,
             internal=True,

@@ -267,11 +267,6 @@ class Submission:
         """The accepted recipients so far."""
         return tuple(self._recipients.values())
 
-    @property
-    def queue_id(self) -> str:
-        """The id of the first queued message; allocated when the header is complete."""
-        return self._ids[0] if self._ids else ""
-
     def add_recipient(
         self, address: str, *, notify: str = "", original: str | None = None
     ) -> Reply:

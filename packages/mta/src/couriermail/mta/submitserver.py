@@ -207,15 +207,7 @@ class Request:
         return f"{user}@{host}" if host else user
 
     def _from_editor(self, fields: dict[str, str]) -> Callable[[Headers], Headers]:
-        identity = SenderIdentity(
-            option_name=fields.get("name", ""),
-            mail_name=_first(fields, "env.MAILNAME"),
-            name=_first(fields, "env.NAME"),
-            full_name=self.peer.full_name,
-            mail_user=_first(fields, "env.MAILUSER"),
-            mail_host=_first(fields, "env.MAILHOST"),
-            login=_first(fields, "env.LOGNAME", "env.USER", default=self.peer.user),
-        )
+        identity = SenderIdentity.of(fields, user=self.peer.user, full_name=self.peer.full_name)
         return lambda headers: rewrite_from(headers, identity)
 
     def _add(self, submission: Submission, recipients: Iterable[Recipient]) -> None:
