@@ -112,10 +112,14 @@ class Request:
     @property
     def own_addresses(self) -> list[str]:
         """Whom the answers come from, as far as the command line says."""
+        texts = [value for name, value in self.fields if name.lower() in _OWN_FIELDS]
+        texts += self.recipients or ()
+        if "dsn_recipient" in self.values:
+            texts.append(self.values["dsn_recipient"])
+        if not texts:
+            return []
         from couriermail.rfc822.address import parse_addresses
 
-        texts = [value for name, value in self.fields if name.lower() in _OWN_FIELDS]
-        texts += [self.values.get("dsn_recipient", ""), *(self.recipients or ())]
         return [address.addr_spec for text in texts for address in parse_addresses(text)]
 
 

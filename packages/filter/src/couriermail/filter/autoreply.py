@@ -94,11 +94,19 @@ def decide_autoreply(headers: Headers, rules: AutoreplyRules) -> AutoreplyDecisi
         return AutoreplyDecision("its header is too large")
     if rules.is_careful and rules.envelope_sender == "":
         return AutoreplyDecision("its reverse path is empty")
+    # Marks first: reading addresses costs more than half a start-up.
+    obstacle = autoreply_obstacle(
+        headers,
+        answered=rules.answer_to,
+        prefer_envelope=rules.prefer_envelope,
+        is_careful=rules.is_careful,
+    )
+    if obstacle is not None:
+        return AutoreplyDecision(obstacle)
     recipients = rules.answer_to
     if recipients is None:
         recipients = answer_addresses(headers, prefer_envelope=rules.prefer_envelope)
-    obstacle = autoreply_obstacle(headers, answered=recipients, is_careful=rules.is_careful)
-    if obstacle is None and rules.is_careful:
+    if rules.is_careful:
         obstacle = _loop(headers, recipients, rules.own_addresses)
     if obstacle is None and rules.wanted_recipients is not None:
         named = _keys(headers, "to") | _keys(headers, "cc")
