@@ -60,7 +60,7 @@ def test_every_module_has_its_name_and_says_trouble_or_nobody(
         pytest.skip(f"{name}: its library is not installed")
     assert module.name == name
     if name in MODULES_WITH_SETTINGS:
-        with pytest.raises(DirectoryError, match="No such file|not found"):
+        with pytest.raises(DirectoryError, match=r"No such file|not found"):
             module.lookup("no-such-user", "imap")
     else:
         assert module.lookup("no-such-user", "imap") is None

@@ -29,6 +29,9 @@ HASHES_OF_SECRET = [
     "$1$ylkMFqWz$40T/KwYBxcE56dYaLfFdv0",
     "{CRYPT}$1$ylkMFqWz$40T/KwYBxcE56dYaLfFdv0",
     "Rgx56eSfDdLjM",
+    "$5$couriersalt$A0jyMNMtSL8qKoZ3LjLYoypdOeTxZP0eBNsqK0j.I58",
+    "$6$couriersalt$4yOdKQdKSrTkVqz7pOS8jGBEvJOjY2tIuxqlRuhbyX4iuq0F61qROvk.VwBJM5UvwlQ6WbmQSXg8YtdU80cL.1",
+    "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
 ]
 
 

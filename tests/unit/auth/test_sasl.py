@@ -56,6 +56,8 @@ def test_other_lines_abort(line: bytes) -> None:
 
 def test_an_encoded_line_is_one_line() -> None:
     assert encode_line(b"x" * 300).count(b"\n") == 0
+    assert encode_line(b"Username:") == b"VXNlcm5hbWU6"
+    assert encode_line(b"Password:") == b"UGFzc3dvcmQ6"
 
 
 @pytest.mark.parametrize(

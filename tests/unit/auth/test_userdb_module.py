@@ -42,6 +42,7 @@ def userdb_text() -> str:
             "# people",
             "john\t" + "|".join(john),
             "1001=\tjohn",
+            "5=\tjohn",
             "nopass\tuid=5|gid=5|home=/n",
             f"nouid\tgid=5|home=/n|systempw={SECRET}",
             f"root0\tuid=0|gid=0|home=/r|systempw={SECRET}",
@@ -264,3 +265,13 @@ def test_compiled_and_text_userdbs_answer_alike(tmp_path: Path) -> None:
     for name in ("john", "nopass", "nouid", "root0", "1001=", "nobody"):
         for service in ("imap", "login"):
             assert as_text.lookup(name, service) == as_tables.lookup(name, service)
+
+
+def test_a_uid_leads_to_the_account_of_its_reverse_entry(path: Path) -> None:
+    directory = UserdbDirectory.open(path)
+    found = directory.lookup_uid(1001, "imap")
+    assert found == directory.lookup("john", "imap")
+    assert found is not None
+    assert directory.lookup_uid(5, "imap") is None  # the entry names somebody else
+    assert directory.lookup_uid(6, "imap") is None
+    assert directory.lookup_uid(-1, "imap") is None

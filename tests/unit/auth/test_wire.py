@@ -267,7 +267,11 @@ def test_refused_and_changed_are_whole_replies() -> None:
     assert not read_reply(b"GID=6\nHOME=/h\n").is_complete
 
 
-@pytest.mark.parametrize("octets", [b"UID=1\n.\nUID=2\n", b"x" * 9000])
+@pytest.mark.parametrize(
+    "octets",
+    [b"UID=1\n.\nUID=2\n", b"x" * 9000, b"FAIL\nFAIL\n", b"OK\nx", b"FAIL\nUID=1\n.\n"],
+    ids=lambda raw: repr(raw[:20]),
+)
 def test_a_reply_that_goes_on_is_a_wire_error(octets: bytes) -> None:
     with pytest.raises(WireError):
         read_reply(octets)

@@ -98,6 +98,10 @@ LIST = b"a\t5\t6\t/h\tM\to=1\tz\n# c\nb\t0\t6\t/h\n\nc\t5\t6\t/h\nd\t5\t6\t/h\t\
 def test_a_list_is_complete_with_its_end_marker_only(tmp_path: Path) -> None:
     whole = ask(tmp_path, LIST + b".\n", "authenumerate", "-s", "-o")
     assert whole[1:3] == (0, "a\t5\t6\t/h\tM\to=1\nc\t5\t6\t/h\t\t\n")
+    pinned = LIST[: LIST.index(b"d\t")]
+    shown = "a\t5\t6\t/h\tM\to=1\nc\t5\t6\t/h\t\t\n"
+    assert ask(tmp_path, pinned + b".\n", "authenumerate", "-o")[1:3] == (0, shown)
+    assert ask(tmp_path, pinned, "authenumerate", "-o")[1:3] == (1, shown)
     cut = ask(tmp_path, LIST, "authenumerate")
     assert cut[1:3] == (1, "a\t5\t6\t/h\tM\nc\t5\t6\t/h\t\nd\t5\t6\t/h\t\n")
 

@@ -146,6 +146,8 @@ def test_pinned_a_link_is_refused_in_two_lines(
 def test_pinned_makeuserdb(commands: Commands) -> None:
     path = str(commands.userdb)
     assert commands.run("makeuserdb") == (1, "", f"{path}: not found.\n")
+    other = f"{commands.config}/other"
+    assert commands.run("makeuserdb", "-f", other) == (1, "", f"{other}: not found.\n")
     commands.userdb.write_text("a\tuid=1\n")
     commands.userdb.chmod(0o644)
     refusal = (1, "", f"{path}: MAY NOT HAVE GROUP OR WORLD PERMISSIONS!!\n")

@@ -90,6 +90,24 @@ class UserdbDirectory:
                 cache[name, service] = account
         return account
 
+    def lookup_uid(self, uid: int, service: str) -> Account | None:
+        """Find the account that the reverse entry of a uid names (`1001=`).
+
+        An entry that names an account of another uid leads nowhere.
+
+        Raises:
+            DirectoryError: the records cannot be read and never were.
+        """
+        if self._clock.monotonic() >= self._check_at:
+            self.refresh()
+        entry = self.source.find(b"%d=" % uid)
+        if entry is None:
+            return None
+        # Spec auth 6: makeuserdb appends a field here too; Courier takes it for the name's end.
+        name = entry.fields.partition(b"|")[0].decode("utf-8", "surrogateescape")
+        account = self.lookup(name, service)
+        return account if account is not None and account.uid == uid else None
+
     def refresh(self) -> None:
         """Look now whether the records changed.
 
