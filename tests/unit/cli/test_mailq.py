@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from couriermail.cli import cancelmsg, mailq
 from couriermail.cli.mailq import as_batch, as_table, size_text
 
 
@@ -34,3 +38,26 @@ def test_an_empty_queue() -> None:
         "   0 messages.",
     ]
     assert list(as_batch([])) == ["messages: 0"]
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [(mailq.main, ["mailq"]), (cancelmsg.main, ["cancelmsg", "ID"])],
+    ids=["mailq", "cancelmsg"],
+)
+def test_a_missing_configuration_is_no_empty_queue(
+    main: Callable[[], None],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    missing = str(tmp_path / "ect")
+    monkeypatch.setattr("sys.argv", [*words, "-C", missing])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 78
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"{words[0]}: {missing}: no such configuration directory")
+    assert err.count("\n") == 1

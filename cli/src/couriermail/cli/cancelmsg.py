@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from couriermail.cli.errors import reporting
-from couriermail.cli.layout import config_directory
+from couriermail.cli.layout import existing_config_directory
 
 __all__ = ["app", "main"]
 
 EXAMPLES = """
+Exit codes: 0 cancelled; 1 no such message of yours; 2 a wrong command line; 75 try again later;
+78 no such configuration directory, or one that cannot be used.
+
 Examples:
 
   mailq                                       shows the ids of your messages
@@ -37,7 +40,8 @@ def cancelmsg(
     from couriermail.mta.queuelist import cancel_message
 
     with reporting("cancelmsg"):
-        if not cancel_message(load_config(config_directory(config)), queue_id, reason or []):
+        settings = load_config(existing_config_directory(config))
+        if not cancel_message(settings, queue_id, reason or []):
             typer.echo(NOT_FOUND, err=True)
             raise typer.Exit(1)
         typer.echo(CANCELLED)

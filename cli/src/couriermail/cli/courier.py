@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import typer
 
 from couriermail.cli.background import default_log, run_in_background
 from couriermail.cli.errors import reporting
-from couriermail.cli.layout import config_directory
+from couriermail.cli.layout import config_directory, existing_config_directory
 
 if TYPE_CHECKING:
     from couriermail.queue import Queue
@@ -87,7 +86,7 @@ def start(
     there is no syslog.  It is no error if the system runs already.
     """
     with reporting("courier"):
-        _require_directory()
+        existing_config_directory(_Chosen.directory)
         if faults:
             from couriermail.core import FaultPlan, install_faults
 
@@ -95,17 +94,6 @@ def start(
         if foreground:
             raise typer.Exit(_run(log or "-"))
         raise typer.Exit(_start_in_background(log))
-
-
-def _require_directory() -> None:
-    """A misspelt directory must not start a mail system with nothing but defaults."""
-    if not os.path.isdir(_Chosen.directory):
-        from couriermail.core import ConfigError
-
-        raise ConfigError(
-            "no such configuration directory; name yours with -C or COURIERMAIL_CONFIG",
-            path=_Chosen.directory,
-        )
 
 
 def _run(log: str, on_ready: Callable[[], None] | None = None) -> int:

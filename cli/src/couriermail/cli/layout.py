@@ -12,7 +12,13 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["CONFIG_VARIABLE", "SYSTEM_CONFIG", "config_directory", "state_directory"]
+__all__ = [
+    "CONFIG_VARIABLE",
+    "SYSTEM_CONFIG",
+    "config_directory",
+    "existing_config_directory",
+    "state_directory",
+]
 
 CONFIG_VARIABLE = "COURIERMAIL_CONFIG"
 SYSTEM_CONFIG = "/etc/courier"
@@ -26,6 +32,23 @@ def config_directory(chosen: str | None = None) -> str:
         own = os.path.join(os.environ.get("HOME") or "/", ".couriermail")
         directory = own if os.path.isdir(own) else SYSTEM_CONFIG
     return os.path.abspath(directory)
+
+
+def existing_config_directory(chosen: str | None = None) -> str:
+    """The configuration directory, for commands to which a misspelt one must not look empty.
+
+    Raises:
+        ConfigError: there is none; exit code 78.
+    """
+    directory = config_directory(chosen)
+    if not os.path.isdir(directory):
+        from couriermail.core.errors import ConfigError
+
+        raise ConfigError(
+            f"no such configuration directory; name yours with -C or {CONFIG_VARIABLE}",
+            path=directory,
+        )
+    return directory
 
 
 def state_directory(config: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from couriermail.cli.errors import reporting
-from couriermail.cli.layout import config_directory
+from couriermail.cli.layout import existing_config_directory
 
 if TYPE_CHECKING:
     from couriermail.queue import Summary
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["app", "as_batch", "as_table", "main", "size_text"]
 
 EXAMPLES = """
+Exit codes: 0 listed; 2 a wrong command line; 75 the queue cannot be read now; 78 no such
+configuration directory, or one that cannot be used.
+
 Examples:
 
   mailq                    everybody's mail for the mail system's user, else your own
@@ -41,7 +44,7 @@ def mailq(
 ) -> None:
     """List what waits in the queue."""
     with reporting("mailq"):
-        summaries = list(_summaries(config_directory(config)))
+        summaries = list(_summaries(existing_config_directory(config)))
         if sort:
             summaries.sort(key=lambda summary: summary.arrival)
         lines = as_json_lines if as_json else as_batch if batch else as_table
