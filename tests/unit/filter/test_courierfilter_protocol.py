@@ -51,6 +51,21 @@ def test_a_reply_is_read_whatever_the_pieces(
     assert str(reply.reply) == text
 
 
+@pytest.mark.parametrize(
+    ("wire", "text", "enhanced"),
+    [
+        (b"450 4.7.1 Slow down.\n", "Slow down.", "4.7.1"),
+        (b"550-5.7.1 a\n550 5.7.1 b\n", "a\nb", "5.7.1"),
+        (b"550-5.7.1 a\n550 b\n", "5.7.1 a\nb", None),
+        (b"550 4.7.1 wrong class\n", "4.7.1 wrong class", None),
+        (b"550 5.7 x\n", "5.7 x", None),
+    ],
+)
+def test_an_enhanced_code_is_not_said_twice(wire: bytes, text: str, enhanced: str | None) -> None:
+    reply = FilterReply.parse(wire).reply
+    assert (reply.text, reply.enhanced) == (text, enhanced)
+
+
 def read_reply(wire: bytes, step: int) -> FilterReply:
     """The reply, fed in pieces of `step` octets; what follows its last line is not looked at."""
     reader = ReplyReader()
@@ -197,5 +212,5 @@ def test_an_empty_control_file_has_empty_answers() -> None:
 
 
 def test_a_line_end_in_a_record_makes_no_second_one() -> None:
-    control = ControlFile().added([ControlRecord("s", "a\nrvictim@x\r\nMid")])
-    assert control.to_bytes() == b"sa rvictim@x  Mid\n"
+    control = ControlFile().added([ControlRecord("s", "a\nrvictim@x\nMid")])
+    assert control.to_bytes() == b"sa rvictim@x Mid\n"

@@ -41,13 +41,16 @@ SECTIONS: dict[str, tuple[range, list[str]]] = {
         ],
     ),
     "6.6 mailbot": (range(165, 175), ["unit/*/test_mailbot*.py"]),
-    "6.7 filters": (range(175, 192), ["unit/*/test_*filter*.py"]),
+    "6.7 filters": (
+        range(175, 192),
+        ["unit/*/test_*filter*.py", "unit/mta/submission/test_globalfilters.py"],
+    ),
 }
 
-PENDING: frozenset[int] = frozenset(range(175, 192))
-"""Cases whose programs, the courierfilter family, have tests of their own elsewhere."""
+PENDING: frozenset[int] = frozenset(range(180, 186))
+"""Cases of recipient filters at reception (localmailfilter), which are not there yet."""
 
-ROW = re.compile(r"""(?:\(|^    )"(\d+)[a-z]?(?:-[^"]*)?"[,:]""", re.MULTILINE)
+ROW = re.compile(r"""(?:\(|^    |\bid=)"(\d+)[a-z]?(?:-[^"]*)?"[,:)]""", re.MULTILINE)
 ID_LISTS = re.compile(r"\bids=\[([^\]]*)\]")
 IDENTIFIER = re.compile(r'"(\d+)[a-z]?(?:-[^"]*)?"')
 NAME = re.compile(r"\bdef test_((?:\d+_)+)|\bdef test_\d\w*_and_(\d+_)")

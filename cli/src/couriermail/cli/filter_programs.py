@@ -39,9 +39,9 @@ def judge_standard_input(judge: Judge) -> None:
 
     print("Ready.", flush=True)
     reader = RequestReader()
-    for line in sys.stdin.buffer:
-        request = reader.feed(line)
-        if request is not None:
-            sys.stdout.buffer.write(judge_request(judge, request))
-            sys.stdout.flush()
-            reader = RequestReader()
+    with open(0, "rb", closefd=False) as requests:
+        for line in requests:
+            request = reader.feed(line)
+            if request is not None:
+                os.write(1, judge_request(judge, request))
+                reader = RequestReader()

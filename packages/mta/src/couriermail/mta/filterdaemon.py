@@ -6,6 +6,8 @@ and starts before the mail system: a filter that is switched on and missing stop
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -64,6 +66,7 @@ class FilterDaemon:
         drop_privileges(identity)
         run = RunState(state, "courierfilter")
         lock = run.take_lock()
+        _keep_descriptors()
         try:
             environment = _environment(config.environment)
             since = time.time()
@@ -89,6 +92,14 @@ def _environment(configured: Mapping[str, str]) -> dict[str, str]:
     """What filters get: what `courierd` sets, on top of what finds our programs."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {"PATH": DEFAULT_PATH, **kept, **configured}
+
+
+def _keep_descriptors() -> None:
+    """What whoever started us left open is not the filters' (spec filter 2.6)."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the directory that we read
+            if int(name) > 2:
+                fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
 
 
 def _publish(run: RunState, pids: dict[str, int], since: float) -> None:

@@ -131,7 +131,7 @@ class ControlFile:
         return ControlFile((*self.records, *records))
 
 
-_LINE_ENDS = {ord("\n"): " ", ord("\r"): " "}
+_LINE_ENDS = {ord("\n"): " "}
 
 
 def _note_outcome(found: list[ControlRecipient], record: ControlRecord) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 
 import attrs
 
@@ -148,8 +149,16 @@ class FilterReply:
 
     @property
     def reply(self) -> Reply:
-        """The reply for the client; what is not printable was replaced."""
-        return Reply(int(self.code), "\n".join(map(_printable, self.lines)))
+        """The reply for the client; what is not printable was replaced.
+
+        An enhanced code in front of every line (RFC 2034 4) is taken as such.
+        """
+        lines = [_printable(line) for line in self.lines]
+        found = re.match(rf"{self.code[0]}\.[0-9]{{1,3}}\.[0-9]{{1,3}} ", lines[0])
+        if found is None or not all(line.startswith(found[0]) for line in lines):
+            return Reply(int(self.code), "\n".join(lines))
+        text = "\n".join(line.removeprefix(found[0]) for line in lines)
+        return Reply(int(self.code), text, enhanced=found[0].rstrip())
 
     def to_bytes(self) -> bytes:
         """The answer as the filter writes it."""
