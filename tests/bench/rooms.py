@@ -13,7 +13,9 @@ __all__ = ["ROOMS", "run_room"]
 ROOMS = (
     "rfc822_parse",
     "filter_run",
+    "maildir_commands",
     "maildir_delivery",
+    "maildir_listing",
     "local_delivery",
     "queue_commit",
     "smtp_engine",
