@@ -5,7 +5,7 @@ Source: RFC 2045, RFC 2046, spec rfc822 4.11.
 
 from __future__ import annotations
 
-from couriermail.rfc822.headers import find_fields
+from couriermail.rfc822.headers import find_content_fields, find_fields
 from couriermail.rfc822.params import ContentType
 from couriermail.rfc822.tokens import tokenize
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Entity", "defect_kinds", "read_header"]
 
 _ASCII = bytes(range(128))
-_RFC822_TYPES = ("message/rfc822", "message/global")  # RFC 6532 3.7
+_EMBEDDED = ("rfc822", "global")  # RFC 2046 5.2.1, RFC 6532 3.7
+_MIME_VERSION = b"\nmime-version"
 _ENCODED = ("quoted-printable", "base64")
 
 # Spellings that need no tokenizer.
@@ -58,8 +59,10 @@ class Entity:
         self.parent = parent
         self.children: list[Entity] = []
         self.start = self.body = self.end = start
-        self.depth: int = 1 if parent is None else parent.depth + 1
-        self.number: int = 1 if parent is None else len(parent.children) + 1
+        self.depth = self.number = 1
+        if parent is not None:
+            self.depth = parent.depth + 1
+            self.number = len(parent.children) + 1
         self.is_mime = False
         self.encoding = "7bit"
         self.defects: list[Defect] = []
@@ -81,7 +84,8 @@ class Entity:
     @property
     def is_message(self) -> bool:
         """True for an embedded message that was read as one (message/rfc822 or global)."""
-        return str(self.content_type) in _RFC822_TYPES
+        found = self.content_type
+        return found.type == "message" and found.subtype in _EMBEDDED
 
     @property
     def section(self) -> str:
@@ -99,7 +103,8 @@ class Entity:
         while pending:
             entity = pending.pop()
             yield entity
-            pending.extend(reversed(entity.children))
+            if entity.children:
+                pending.extend(reversed(entity.children))
 
     def add_defect(self, kind: DefectKind, offset: int) -> None:
         """Records a defect; the first of a kind is kept."""
@@ -112,15 +117,16 @@ class Entity:
         return f"<Entity {self.content_type} {self.start}/{self.body}/{self.end}>"
 
     def _read_content_type(self) -> ContentType:
-        found = ContentType.parse(self.raw_type, "") if self.is_mime else ContentType("", {})
+        found = ContentType.parse(self.raw_type, "") if self.raw_type else ContentType("", {})
         if not found.value:
             found = ContentType(self._default_type(), found.parameters)
-        if self.encoding in _ENCODED and str(found) in _RFC822_TYPES:
+        if found.type == "multipart":
+            return found
+        if found.type == "message" and found.subtype in _EMBEDDED and self.encoding in _ENCODED:
             # RFC 2046 5.2.1 forbids it; the section stays closed (spec rfc822 4.11.7).
             return ContentType("message/octet-stream", found.parameters)
         # looked for in the octets first: most parameters are never read
-        has_boundary = b"boundary" in self.raw_type.lower()
-        if has_boundary and found.type != "multipart" and "boundary" in found.parameters:
+        if b"boundary" in self.raw_type.lower() and "boundary" in found.parameters:
             kept = {name: value for name, value in found.parameters.items() if name != "boundary"}
             return ContentType(found.value, kept)
         return found
@@ -148,24 +154,17 @@ def read_header(entity: Entity, block: bytes, limits: Limits, *, strict_mime: bo
         entity.add_defect(defect_kinds().EIGHT_BIT_HEADER, entity.start + first)
     lower = b"\n" + block.lower()
     parent = entity.parent
-    types = find_fields(block, lower, b"content-type")
-    is_part = parent is not None and parent.is_multipart
-    entity.is_mime = (
-        is_part
-        or any(map(_is_version_one, find_fields(block, lower, b"mime-version")))
-        or (bool(types) and not strict_mime)
-    )
-    if not entity.is_mime:
+    is_mime = (parent is not None and parent.is_multipart) or _has_version_one(block, lower)
+    if not is_mime and strict_mime:
         return False
-    encodings = find_fields(block, lower, b"content-transfer-encoding")
-    for fields in (types, encodings):
-        if len(fields) > 1:
-            place = _place(entity, block, fields[-1])
-            entity.add_defect(defect_kinds().DUPLICATE_CONTENT, place)
-    if types:  # of two the last one counts (spec rfc822 4.11.15)
-        entity.raw_type = _field_value(entity, block, types[-1], limits)
+    types, encodings = find_content_fields(block, lower)
+    if not is_mime and not types:
+        return False
+    entity.is_mime = True
+    if types:
+        entity.raw_type = _last_value(entity, block, types, limits)
     if encodings:
-        value = _field_value(entity, block, encodings[-1], limits)
+        value = _last_value(entity, block, encodings, limits)
         if not _read_encoding(entity, value):
             place = _place(entity, block, encodings[-1])
             entity.add_defect(defect_kinds().UNKNOWN_ENCODING, place)
@@ -187,6 +186,17 @@ def _may_have_parts(entity: Entity) -> bool:
     return entity.is_multipart or entity.is_message
 
 
+def _has_version_one(block: bytes, lower: bytes) -> bool:
+    """Whether one of the Mime-Version fields says `1`."""
+    start = lower.find(_MIME_VERSION)
+    if start < 0:
+        return False
+    # nearly always; no field need be cut out then
+    if lower.startswith(b": 1", start + len(_MIME_VERSION)):
+        return True
+    return any(map(_is_version_one, find_fields(block, lower, b"mime-version")))
+
+
 def _is_version_one(field: Field) -> bool:
     """RFC 2045 4: comments may stand around the number."""
     value = field.unfolded.strip(b" \t")
@@ -203,7 +213,11 @@ def _place(entity: Entity, block: bytes, field: Field) -> int:
     return entity.start + block.rfind(field.raw)
 
 
-def _field_value(entity: Entity, block: bytes, field: Field, limits: Limits) -> bytes:
+def _last_value(entity: Entity, block: bytes, fields: list[Field], limits: Limits) -> bytes:
+    """The value that counts: of two it is the last one (spec rfc822 4.11.15)."""
+    field = fields[-1]
+    if len(fields) > 1:
+        entity.add_defect(defect_kinds().DUPLICATE_CONTENT, _place(entity, block, field))
     value = field.unfolded
     if len(value) > limits.field_bytes:
         entity.add_defect(defect_kinds().LONG_HEADER, _place(entity, block, field))

@@ -29,6 +29,8 @@ __all__ = [
     "Headers",
     "decode_octets",
     "find_body",
+    "find_content_fields",
+    "find_empty_line",
     "find_fields",
     "split_fields",
 ]
@@ -76,12 +78,14 @@ class Field:
     @property
     def raw_value(self) -> bytes:
         """Octets behind the colon, without leading blanks and the final line end, still folded."""
-        return _strip_line_end(self.raw.partition(b":")[2].lstrip(b" \t"))
+        value = self.raw.partition(b":")[2].lstrip(_BLANKS)
+        return value.removesuffix(b"\n").removesuffix(b"\r")
 
     @property
     def unfolded(self) -> bytes:
         """`raw_value` on one line: each line end and the blanks after it become one blank."""
-        return unfold(self.raw_value)
+        value = self.raw_value
+        return unfold(value) if b"\n" in value else value
 
     @property
     def value(self) -> str:
@@ -327,19 +331,31 @@ def find_body(
     """
     stop = len(data) if end is None else end
     if is_line_start:
-        if data[start : min(start + 1, stop)] == b"\n":
+        first = data[start : min(start + 2, stop)]
+        if first[:1] == b"\n":
             return start, start + 1
-        if data[start : min(start + 2, stop)] == b"\r\n":
+        if first == b"\r\n":
             return start, start + 2
-    position = start
+    return find_empty_line(data, start, stop)
+
+
+def find_empty_line(data: bytes | bytearray | mmap, position: int, stop: int) -> tuple[int, int]:
+    """Finds an empty line whose line before it ends at or behind `position`.
+
+    Returns:
+        Offset of the empty line and offset behind it.  Both are `stop` when there is none.
+    """
     while position < stop:
         # In steps, since the search for the line end that the message does not use would
         # otherwise run through the whole body.
         edge = min(position + _WINDOW, stop)
         lf = data.find(b"\n\n", position, edge)
-        crlf = data.find(b"\n\r\n", position, edge if lf < 0 else lf + 1)
-        if crlf >= 0:
-            return crlf + 1, crlf + 3
+        stop_crlf = edge if lf < 0 else lf + 1
+        # one octet is looked for much faster than three
+        if data.find(b"\r", position, stop_crlf) >= 0:
+            crlf = data.find(b"\n\r\n", position, stop_crlf)
+            if crlf >= 0:
+                return crlf + 1, crlf + 3
         if lf >= 0:
             return lf + 1, lf + 2
         if edge == stop:
@@ -370,16 +386,36 @@ def find_fields(block: bytes, lower: bytes, name: bytes, most: int | None = None
     found: list[Field] = []
     start = lower.find(line_start)
     while start >= 0:
-        behind = start + len(line_start)
-        end = _end_of_field(block, start, len(block))
+        raw = block[start : _end_of_field(block, start)]
         # Nearly always the colon follows at once; blanks before it are legal only in obsolete
         # syntax (RFC 5322 4.5), and a line may have no colon at all.
-        if lower[behind : behind + 1] == b":" or _name_of(lower[start + 1 : end + 1]) == name:
-            found.append(Field(block[start:end]))
+        if lower.startswith(b":", start + len(line_start)) or _name_of(raw).lower() == name:
+            found.append(Field(raw))
             if len(found) == most:
                 break
-        start = lower.find(line_start, end)
+        start = lower.find(line_start, start + len(raw))
     return found
+
+
+def find_content_fields(block: bytes, lower: bytes) -> tuple[list[Field], list[Field]]:
+    """All Content-Type and all Content-Transfer-Encoding fields, found in one search.
+
+    Args:
+        block: a header block.
+        lower: as for `find_fields`.
+    """
+    types: list[Field] = []
+    encodings: list[Field] = []
+    start = lower.find(_CONTENT_T)
+    while start >= 0:
+        field = Field(block[start : _end_of_field(block, start)])
+        key = field.key
+        if key == b"content-type":
+            types.append(field)
+        elif key == b"content-transfer-encoding":
+            encodings.append(field)
+        start = lower.find(_CONTENT_T, start + len(field.raw))
+    return types, encodings
 
 
 def unfold(value: bytes) -> bytes:
@@ -400,6 +436,8 @@ def decode_octets(octets: bytes) -> str:
 
 
 _BLANKS = b" \t"
+_CONTINUATIONS = (b" ", b"\t")
+_CONTENT_T = b"\ncontent-t"  # how both fields begin that say what a part is
 
 
 def _split(block: bytes, end: int) -> list[Field]:
@@ -417,17 +455,15 @@ def _split(block: bytes, end: int) -> list[Field]:
     return fields
 
 
-def _end_of_field(raw: bytes, start: int, end: int) -> int:
-    stop = raw.find(b"\n", start, end) + 1
-    while 0 < stop < end and raw[stop] in _BLANKS:
-        stop = raw.find(b"\n", stop, end) + 1
-    return stop or end
+def _end_of_field(block: bytes, start: int) -> int:
+    stop = block.find(b"\n", start) + 1
+    while block.startswith(_CONTINUATIONS, stop) and stop:
+        stop = block.find(b"\n", stop) + 1
+    return stop or len(block)
 
 
 def _name_of(raw: bytes) -> bytes:
     name, colon, _ = raw.partition(b":")
-    return (name if colon else _strip_line_end(name)).strip(_BLANKS)
-
-
-def _strip_line_end(value: bytes) -> bytes:
-    return value.removesuffix(b"\n").removesuffix(b"\r")
+    if not colon:
+        name = name.removesuffix(b"\n").removesuffix(b"\r")
+    return name.strip(_BLANKS)

@@ -87,7 +87,7 @@ class ParameterizedValue:
     __slots__ = ("_parameters", "_raw", "value")
 
     def __init__(
-        self, value: str, parameters: dict[str, Parameter] | None = None, *, raw: bytes = b""
+        self, value: str, parameters: dict[str, Parameter] | None = None, raw: bytes = b""
     ) -> None:
         """Takes a value.
 
@@ -129,23 +129,26 @@ class ContentType(ParameterizedValue):
     __slots__ = ("subtype", "type")
 
     def __init__(
-        self, value: str, parameters: dict[str, Parameter] | None = None, *, raw: bytes = b""
+        self, value: str, parameters: dict[str, Parameter] | None = None, raw: bytes = b""
     ) -> None:
         """Takes a value, as `ParameterizedValue` does."""
-        super().__init__(value, parameters, raw=raw)
+        super().__init__(value, parameters, raw)
         main, _, sub = value.partition("/")
-        main = main.strip()
-        sub = (sub.split(None, 1) or [""])[0]  # `text/plain charset=x`
-        has_both = bool(main and sub)
-        self.type: Final = main if has_both else "text"
-        self.subtype: Final = sub if has_both else "plain"
+        if not (main.isalnum() and sub.isalnum()):
+            main = main.strip()
+            sub = (sub.split(None, 1) or [""])[0]  # `text/plain charset=x`
+            if not (main and sub):
+                main, sub = "text", "plain"
+        self.type: Final = main
+        self.subtype: Final = sub
 
     @classmethod
     def parse(cls, value: bytes, default: str = "text/plain") -> ContentType:
         """Reads the value of a Content-Type field; `default` stands for an empty one."""
         first = value.partition(b";")[0].strip(_BLANKS)
-        if _is_made_without(_NOT_IN_VALUE, first):  # nothing quoted, no comment
-            return cls(first.decode("latin-1").lower(), raw=value)
+        # nothing quoted, no comment; most types are letters and digits around a slash
+        if first.replace(b"/", b"").isalnum() or _is_made_without(_NOT_IN_VALUE, first):
+            return cls(first.decode("latin-1").lower(), None, value)
         parsed = parse_parameters(value)
         return cls(parsed.value or default, parsed.parameters)
 
@@ -250,12 +253,11 @@ def _read_simple(octets: bytes) -> ParameterizedValue | None:
         text = text.rstrip(_BLANKS)
         if not _is_made_without(_NOT_IN_NAME, name):
             return None
-        if text[:1] == b'"':
-            inner = text[1:-1]
+        if text.startswith(b'"'):
             # A semicolon inside the quotes cut the string in two: it is not simple.
-            if text[-1:] != b'"' or len(text) < 2 or b'"' in inner or b"\\" in inner:
+            if not text.endswith(b'"') or text.count(b'"') != 2 or b"\\" in text:
                 return None
-            text = inner
+            text = text[1:-1]
         elif not _is_made_without(_NOT_IN_WORD, text):
             return None
         key = name.decode("latin-1").lower()

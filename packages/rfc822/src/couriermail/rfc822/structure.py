@@ -17,7 +17,7 @@ Memory: the tree (`Limits.parts`), one header (`Limits.header_bytes`), one delim
 from __future__ import annotations
 
 from couriermail.rfc822.entity import Entity, defect_kinds, read_header
-from couriermail.rfc822.headers import find_body
+from couriermail.rfc822.headers import find_body, find_empty_line
 from couriermail.rfc822.limits import DEFAULT_LIMITS
 
 TYPE_CHECKING = False
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PushParser", "parse_structure"]
 
+_CR = 13
 _DASHES = b"\n--"
 _WINDOW = 4096
 _OVERLAP = 2  # octets of `\n--` and `\n\r\n` that may lie before a cut
@@ -47,13 +48,13 @@ class _OpenMultipart:
 class _Delimiter:
     """A delimiter line that was recognised."""
 
-    __slots__ = ("end", "is_closing", "level", "line_end")
+    __slots__ = ("end", "level", "line_end", "still_open")
 
-    def __init__(self, level: int, line_end: int, end: int, *, is_closing: bool) -> None:
+    def __init__(self, level: int, still_open: int, line_end: int, end: int) -> None:
         self.level = level  # index into the stack of open multiparts
+        self.still_open = still_open  # multiparts left open: a closing delimiter ends its own
         self.line_end = line_end  # offset of the line end before it, which belongs to it
         self.end = end  # index behind the boundary
-        self.is_closing = is_closing
 
 
 class PushParser:
@@ -72,6 +73,7 @@ class PushParser:
         self._is_final = False
         self._parts = 1
         self._open: list[_OpenMultipart] = []
+        self._longest = 0  # octets of a delimiter line to compare; 0 without an open multipart
         self.root = self._entity = Entity(None, 0)
         self._header_prefix = b""  # the beginning of a header that is over the limit
         self._in_header = True
@@ -128,22 +130,22 @@ class PushParser:
 
     def _scan_header(self) -> bool:
         data, length = self._data, len(self._data)
-        is_line_start = self._base + self._position == 0 and length > 0
         while True:
-            edge = min(self._position + _WINDOW, length)
-            blank, body = find_body(
-                data, self._position, edge, is_line_start=is_line_start and self._position == 0
-            )
-            delimiter, is_undecided = self._find_delimiter(blank)
-            if delimiter is not None:
-                self._cut_header(delimiter)
-                return True
-            if is_undecided:
-                return False
+            position = self._position
+            edge = min(position + _WINDOW, length)
+            find = find_body if position == self._base == 0 else find_empty_line
+            blank, body = find(data, position, edge)
+            if self._open and data.find(_DASHES, position, blank + 2) >= 0:
+                delimiter, is_undecided = self._find_delimiter(blank)
+                if delimiter is not None:
+                    self._cut_header(delimiter)
+                    return True
+                if is_undecided:
+                    return False
             if body > blank:
                 self._end_header(body)
                 return True
-            self._position = max(self._position, edge - _OVERLAP)
+            self._position = max(position, edge - _OVERLAP)
             if edge == length:
                 break
         if self._is_final:
@@ -185,59 +187,49 @@ class PushParser:
         Returns:
             The delimiter, and whether the search stopped because more input is needed.
         """
-        if not self._open:
-            return None, False
-        data = self._data
-        position = self._position
-        most = max([len(multipart.boundary) for multipart in self._open]) + 2
-        while True:
-            position = data.find(_DASHES, position, min(stop + 2, len(data)))
-            if position < 0:
-                break
+        data, most = self._data, self._longest
+        edge = stop + 2
+        position = data.find(_DASHES, self._position, edge)
+        while position >= 0:
             line = data[position + 3 : position + 3 + most]
-            if len(line) < most and b"\n" not in line and not self._is_final:
+            if len(line) < most and not self._is_final and b"\n" not in line:
                 self._position = position
                 return None, True
-            delimiter = self._match(bytes(line).lower(), position)
+            delimiter = self._match(line.lower(), position)
             if delimiter is not None:
                 return delimiter, False
-            position += 3
+            position = data.find(_DASHES, position + 3, edge)
         return None, False
 
-    def _match(self, line: bytes, line_feed: int) -> _Delimiter | None:
+    def _match(self, line: bytes | bytearray, line_feed: int) -> _Delimiter | None:
         """Compares a line behind its dashes: the longest boundary wins, then the innermost.
 
         Everything that starts with a boundary counts; both Courier generations take
         `--AAsuffix` for a delimiter of AA.
         """
-        best = -1
-        for level in range(len(self._open) - 1, -1, -1):
-            boundary = self._open[level].boundary
-            is_longer = best < 0 or len(boundary) > len(self._open[best].boundary)
-            if is_longer and line.startswith(boundary):
-                best = level
+        best, size = -1, 0
+        for level, multipart in enumerate(self._open):
+            boundary = multipart.boundary
+            if line.startswith(boundary) and len(boundary) >= size:
+                best, size = level, len(boundary)
         if best < 0:
             return None
-        size = len(self._open[best].boundary)
-        has_cr = line_feed > 0 and self._data[line_feed - 1 : line_feed] == b"\r"
-        return _Delimiter(
-            best,
-            self._base + line_feed - has_cr,
-            line_feed + 3 + size,
-            is_closing=line[size : size + 2] == b"--",
-        )
+        has_cr = line_feed > 0 and self._data[line_feed - 1] == _CR
+        line_end = self._base + line_feed - has_cr
+        still_open = best if line.startswith(b"--", size) else best + 1
+        return _Delimiter(best, still_open, line_end, line_feed + 3 + size)
 
     def _start_delimiter(self, delimiter: _Delimiter) -> None:
         """Goes on behind a delimiter, inside its multipart or behind it."""
         multipart = self._open[delimiter.level]
-        del self._open[delimiter.level + 1 :]
-        if delimiter.is_closing:
-            self._open.pop()
+        if delimiter.still_open < len(self._open):
+            self._close_from(delimiter.still_open)
         self._entity = multipart.entity
         self._in_header = False
         self._in_delimiter = True
         self._position = delimiter.end
-        self._wants_child = not delimiter.is_closing and self._may_begin(multipart.entity)
+        is_closing = delimiter.still_open == delimiter.level
+        self._wants_child = not is_closing and self._may_begin(multipart.entity)
 
     def _end_parts(self, delimiter: _Delimiter) -> None:
         """Ends all parts inside the multipart that a delimiter belongs to."""
@@ -275,11 +267,12 @@ class PushParser:
             self._open_multipart(entity)
 
     def _read_header(self, end: int) -> bool:
-        start = self._entity.start - self._base
-        stop = min(end, start + self._limits.header_bytes)
+        entity, limits = self._entity, self._limits
+        start = entity.start - self._base
+        stop = min(end, start + limits.header_bytes)
         block = self._header_prefix[: end - start] or bytes(self._data[start:stop])
         self._header_prefix = b""
-        return read_header(self._entity, block, self._limits, strict_mime=self._strict_mime)
+        return read_header(entity, block, limits, strict_mime=self._strict_mime)
 
     def _open_multipart(self, entity: Entity) -> None:
         boundary = entity.content_type.boundary.lower()
@@ -292,6 +285,12 @@ class PushParser:
             if outer.boundary.startswith(boundary) or boundary.startswith(outer.boundary):
                 entity.add_defect(defect_kinds().BAD_BOUNDARY, entity.start)
         self._open.append(_OpenMultipart(entity, boundary))
+        self._longest = max(self._longest, len(boundary) + 2)
+
+    def _close_from(self, level: int) -> None:
+        """Forgets the open multiparts from a level on."""
+        del self._open[level:]
+        self._longest = max([len(left.boundary) + 2 for left in self._open], default=0)
 
     def _may_begin(self, parent: Entity) -> bool:
         if parent.depth < self._limits.depth and self._parts < self._limits.parts:
