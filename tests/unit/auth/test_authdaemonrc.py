@@ -157,3 +157,21 @@ def test_the_activated_socket_is_descriptor_three(tmp_path: Path, kind: str, cod
         finally:
             os._exit(result)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "facility"),
+    [
+        ("", "mail"),
+        ("LOGGEROPTS=-facility=local3", "local3"),
+        ('LOGGEROPTS="-name=x -facility=Daemon"', "daemon"),
+        ('LOGGEROPTS="-facility"', "mail"),
+    ],
+)
+def test_the_facility_of_syslog_is_an_option_of_the_logger(text: str, facility: str) -> None:
+    assert parse_authdaemonrc(f"daemons=1\n{text}").facility == facility
+
+
+def test_the_class_behind_authcustom() -> None:
+    assert parse_authdaemonrc("daemons=1").custom_class == ""
+    assert parse_authdaemonrc("daemons=1\nauthcustomclass=a.b:C").custom_class == "a.b:C"

@@ -10,6 +10,9 @@ import pytest
 
 from couriermail.auth import CramResponse, DirectoryError
 from couriermail.auth.backends.authcustom import RefusingModule
+from couriermail.auth.backends.authpam import PAM_SECONDS
+from couriermail.auth.backends.pipechild import PipeTimeouts
+from couriermail.auth.daemon_chain import REQUEST_SECONDS
 from couriermail.auth.modules import GROUP, MODULE_NAMES, ModuleSettings, load_module, load_modules
 
 MODULES_WITH_SETTINGS = {"authldap", "authmysql", "authpgsql", "authsqlite", "authuserdb"}
@@ -117,10 +120,30 @@ def test_a_class_that_is_no_module_is_an_error(custom: str, place: str, words: s
         load_module("authcustom", ModuleSettings(config_dir="", custom_class=f"{custom}:{place}"))
 
 
-def test_a_custom_module_that_is_missing_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    settings = ModuleSettings(config_dir="", custom_class="no_such_package:Class")
-    assert load_module("authcustom", settings) is None
-    assert "needs no_such_package" in caplog.text
+@pytest.mark.parametrize("place", ["no_such_package:Class", ":Class", "my_auth_module:"])
+def test_a_class_that_cannot_be_had_is_trouble_and_not_nobody(custom: str, place: str) -> None:
+    with pytest.raises(DirectoryError, match="authcustom"):
+        load_module("authcustom", ModuleSettings(config_dir="", custom_class=place))
+
+
+@pytest.mark.parametrize("name", ["authmine", "authcustom"])
+def test_a_strange_module_that_raises_is_trouble(
+    custom: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_something(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(f"{custom}.make", raise_something)
+    settings = ModuleSettings(config_dir="", custom_class=f"{custom}:make")
+    with pytest.raises(DirectoryError, match=f"{name}: ZeroDivisionError: oops"):
+        load_module(name, settings)
+
+
+def test_a_program_that_hangs_is_ended_before_its_worker_is() -> None:
+    """A worker that is killed cannot end the program of authpipe any more."""
+    timeouts = PipeTimeouts(answer=ModuleSettings(config_dir="").pipe_seconds)
+    assert timeouts.answer + timeouts.leave + timeouts.terminate < REQUEST_SECONDS
+    assert PAM_SECONDS < REQUEST_SECONDS
 
 
 def test_without_a_class_authcustom_refuses_everybody() -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
+import pwd
+import signal
 import socket
+import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,8 +18,9 @@ import pytest
 from tests.support.commands import run_ours
 from typer.main import get_command
 
-from couriermail.auth import listen_on
-from couriermail.cli import authtest
+from couriermail.auth import DirectoryError, listen_on
+from couriermail.cli import authdaemond, authtest
+from couriermail.cli.authdaemon_places import mail_owner
 from couriermail.cli.authtest_app import app
 
 
@@ -167,3 +175,101 @@ def test_check_tries_every_back_end(tmp_path: Path) -> None:
 def test_a_wrong_command_line_is_refused(tmp_path: Path) -> None:
     assert run_ours("authdaemond", *site(tmp_path, "daemons=1\n")).code == 2
     assert run_ours("authdaemond", "jump").code == 2
+
+
+CUSTOM = """
+from couriermail.auth import Account
+from couriermail.auth.backends.authcustom import RefusingModule
+
+class Mine(RefusingModule):
+    def lookup(self, name, service):
+        return Account(name=name, address=name, uid=7, gid=8, home="/mine") if name == "me" else None
+"""
+
+
+def test_the_class_behind_authcustom_is_named_in_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "the_auth_of_mine.py").write_text(CUSTOM)
+    monkeypatch.syspath_prepend(tmp_path)
+    rc = "authmodulelist=authcustom\ndaemons=1\nauthcustomclass=the_auth_of_mine:Mine\n"
+    options = site(tmp_path, rc)
+    assert run_ours("authdaemond", "start", *options).code == 0
+    try:
+        found = run_ours("authtest", *options, "me")
+        assert b"Authenticated: me  (uid 7, gid 8)" in found.out
+        assert run_ours("authtest", *options, "you").code == 1
+    finally:
+        assert run_ours("authdaemond", "stop", *options).code == 0
+    (tmp_path / "authdaemonrc").write_text(rc.replace(":Mine", ":Yours"))
+    done = run_ours("authdaemond", "--check", *options)
+    assert done == (75, b"", b"authcustom: the_auth_of_mine:Yours is no class\n")
+
+
+START = "from couriermail.cli.authdaemond import main; main()"
+
+
+def test_who_reads_the_output_of_start_does_not_wait_for_the_daemon(tmp_path: Path) -> None:
+    options = site(tmp_path, "authmodulelist=authuserdb\ndaemons=1\n")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", START, "start", *options],
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    finally:
+        assert run_ours("authdaemond", "stop", *options).code == 0
+
+
+def test_relative_places_are_those_of_whoever_starts_it(tmp_path: Path) -> None:
+    options = [*site(tmp_path, "daemons=1\nauthmodulelist=\n"), "--socket", "./s"]
+    started = run_ours("authdaemond", "start", "--log", "./log", *options, cwd=tmp_path)
+    try:
+        assert started == (0, b"", b"")
+        assert (tmp_path / "s").is_socket()
+        assert "modules=" in (tmp_path / "log").read_text()
+    finally:
+        assert run_ours("authdaemond", "stop", *options, cwd=tmp_path).code == 0
+
+
+def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
+    options = site(tmp_path, "daemons=1\n")
+    log = tmp_path / "missing" / "log"
+    for words in (["start"], ["--foreground"]):
+        done = run_ours("authdaemond", *words, "--log", str(log), *options)
+        assert done == (75, b"", f"authdaemond: {log}: No such file or directory\n".encode())
+
+
+def test_a_daemon_that_does_not_see_sigterm_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authdaemond, "STOP_SECONDS", 0.05)
+    options = site(tmp_path, "daemons=1\nauthmodulelist=\n")
+    assert run_ours("authdaemond", "start", *options).code == 0
+    pid = int((tmp_path / "authdaemon" / "pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    assert run_ours("authdaemond", "stop", *options) == (0, b"", b"")
+    assert run_ours("authdaemond", "restart", *options).code == 1
+
+
+def test_the_directory_belongs_to_the_user_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "couriermail.toml").write_text('[mta]\nmailuser = "daemon"\nmailgroup = "bin"\n')
+    entry = pwd.getpwnam("daemon")
+    assert mail_owner(str(tmp_path)) == (entry.pw_uid, grp.getgrnam("bin").gr_gid)
+    (tmp_path / "couriermail.toml").write_text('[mta]\nmailuser = "no-such-user"\n')
+    with pytest.raises(DirectoryError, match="mailuser"):
+        mail_owner(str(tmp_path))
+
+
+@pytest.mark.root
+def test_root_gives_the_directory_away(tmp_path: Path) -> None:
+    (tmp_path / "couriermail.toml").write_text('[mta]\nmailuser = "daemon"\n')
+    options = site(tmp_path, "daemons=1\nauthmodulelist=\n")
+    assert run_ours("authdaemond", "start", *options).code == 0
+    assert run_ours("authdaemond", "stop", *options).code == 0
+    status = (tmp_path / "authdaemon").stat()
+    entry = pwd.getpwnam("daemon")
+    assert (status.st_uid, status.st_gid) == (entry.pw_uid, entry.pw_gid)
+    assert stat.S_IMODE(status.st_mode) == 0o750

@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.auth import AuthDaemonClient, AuthdaemonSettings
 
-__all__ = ["REMOTE", "daemon_client", "settings_file"]
+__all__ = ["REMOTE", "daemon_client", "mail_owner", "settings_file"]
 
+COURIER = "courier"
 REMOTE = "TCPREMOTEIP"
 
 
@@ -41,6 +42,47 @@ def daemon_client(
         path = f"{directory}/socket"
     timeouts = ClientTimeouts.from_settings(os.environ)
     return AuthDaemonClient(path=path, remote=remote, timeouts=timeouts)
+
+
+def mail_owner(config: str) -> tuple[int, int] | None:
+    """Uid and gid of the mail system: `mailuser` and `mailgroup` of a configuration.
+
+    Without `mailuser` it is the user `courier`, and None where there is no such user.
+
+    Args:
+        config: the configuration directory.
+
+    Raises:
+        DirectoryError: the configuration names a user or group that does not exist.
+    """
+    import grp
+    import pwd
+
+    from couriermail.auth import DirectoryError
+
+    user, group = _named_owner(config)
+    try:
+        entry = pwd.getpwnam(user or COURIER)
+        return entry.pw_uid, grp.getgrnam(group).gr_gid if group else entry.pw_gid
+    except KeyError as error:
+        if not user:
+            return None
+        raise DirectoryError(f"{config}: mailuser or mailgroup: {error.args[0]}") from error
+
+
+def _named_owner(config: str) -> tuple[str, str]:
+    from couriermail.mta.controlfiles import Problems
+    from couriermail.mta.settings import read_settings
+
+    path = f"{config}/couriermail.toml"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return "", ""
+    # What else is wrong with the file is the mail system's to report.
+    mta = read_settings(text, path=path, problems=Problems()).mta
+    return mta.mailuser, mta.mailgroup
 
 
 def _readable_settings(config: str | None) -> AuthdaemonSettings | None:

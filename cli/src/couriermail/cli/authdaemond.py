@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from couriermail.cli.authdaemon_places import settings_file
+from couriermail.cli.authdaemon_places import mail_owner, settings_file
 from couriermail.cli.errors import reporting
 from couriermail.cli.layout import config_directory
 
@@ -36,9 +37,14 @@ Examples:
   authdaemond --foreground --socket ./s    until SIGTERM, log to standard error
 
   authdaemond --check                      try the settings and the back ends
+
+Settings of ours in authdaemonrc: authcustomclass=PACKAGE.MODULE:CLASS, the class behind authcustom;
+LOGGEROPTS=-facility=NAME, the facility of syslog.
 """
 STOP_SECONDS = 8.0  # then SIGKILL
+KILL_SECONDS = 2.0
 POLL_SECONDS = 0.05
+READY = b"\0"  # what a daemon in the background says first; else a text, why it ended
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -95,11 +101,12 @@ class _Site:
     def __init__(self, config: str | None, socket: str | None) -> None:
         from couriermail.auth import PidFile, daemon_directory, read_authdaemonrc
 
+        self.config = config_directory(config)
         self.file = settings_file(config)
         self.settings = read_authdaemonrc(self.file)
-        directory = daemon_directory(config_directory(config), self.settings)
-        self.socket = socket or f"{directory}/socket"
-        self.directory = os.path.dirname(os.path.abspath(self.socket))
+        directory = daemon_directory(self.config, self.settings)
+        self.socket = os.path.abspath(socket or f"{directory}/socket")
+        self.directory = os.path.dirname(self.socket)
         self.pid_file = PidFile(f"{self.directory}/pid")
 
     def configure(self) -> AuthdaemonSettings:
@@ -116,20 +123,39 @@ class _Site:
         """A back end of this site."""
         from couriermail.auth.modules import ModuleSettings, load_module
 
-        directory = os.path.dirname(settings.path)
-        # No cache: a password that one worker changed counts in all others at once.
-        return load_module(name, ModuleSettings(config_dir=directory, userdb_revalidate=0.0))
+        where = ModuleSettings(
+            config_dir=self.config,
+            # No cache: a password that one worker changed counts in all others at once.
+            userdb_revalidate=0.0,
+            custom_class=settings.custom_class,
+        )
+        return load_module(name, where)
+
+    def log_to(self, destination: str) -> None:
+        """Send the log somewhere; as the settings say for syslog."""
+        from couriermail.auth import DirectoryError
+        from couriermail.mta.logs import configure_logging
+
+        try:
+            configure_logging(destination, "authdaemond", facility=self.settings.facility)
+        except OSError as error:
+            raise DirectoryError(f"{destination}: {error.strerror}") from error
 
 
-def _run(site: _Site, log: str, on_ready: Callable[[], None] = lambda: None) -> int:
-    """Serve in this process until it is told to stop."""
+def _run(
+    site: _Site,
+    log: str,
+    on_ready: Callable[[], None] = lambda: None,
+    held: tuple[int, ...] = (),
+) -> int:
+    """Serve in this process until it is told to stop; workers do not keep what is held."""
     from couriermail.auth import AuthDaemon, activated_socket, listen_on, make_directory
-    from couriermail.mta.logs import configure_logging
 
-    configure_logging(log, "authdaemond")
+    site.log_to(log)
     listener = activated_socket(os.environ, os.getpid())
     is_ours = listener is None
-    make_directory(site.directory, owner=_mail_owner())
+    owner = mail_owner(site.config) if os.geteuid() == 0 else None
+    make_directory(site.directory, owner=owner)
     if not site.pid_file.acquire():
         typer.echo("authdaemond is running already", err=True)
         return 0
@@ -139,12 +165,13 @@ def _run(site: _Site, log: str, on_ready: Callable[[], None] = lambda: None) -> 
             configure=site.configure,
             load=site.load,
             on_ready=on_ready,
-            extra_descriptors=(site.pid_file.fileno(),),
+            extra_descriptors=(site.pid_file.fileno(), *held),
         )
         daemon.run(listener)
     finally:
         if is_ours and listener is not None:
-            os.unlink(site.socket)
+            with suppress(FileNotFoundError):
+                os.unlink(site.socket)
         site.pid_file.release()
     return 0
 
@@ -153,37 +180,69 @@ def _start(site: _Site, log: str) -> int:
     """Serve in the background; returns when the daemon answers, or could not begin to."""
     if site.pid_file.running():
         return 0
-    ready, tell = os.pipe()
+    answer, tell = os.pipe()
     if os.fork() == 0:
-        os.close(ready)
-        os.setsid()
-        os.chdir("/")
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-
-        def say_ready() -> None:
-            os.write(tell, b"r")
-            os.close(tell)
-            os.dup2(null, 2)
-
-        return _run(site, log, say_ready)
+        os.close(answer)
+        return _run_detached(site, log, tell)
     os.close(tell)
-    return 0 if os.read(ready, 1) or site.pid_file.running() else 75
+    said = b""
+    while not said.startswith(READY) and (more := os.read(answer, 4096)):
+        said += more
+    if said.startswith(READY) or site.pid_file.running():
+        return 0
+    sys.stderr.write(said.decode(errors="replace") or "authdaemond: it ended; see its log\n")
+    return 75
+
+
+def _run_detached(site: _Site, log: str, tell: int) -> int:
+    """Serve as a process without a terminal; says through a descriptor how that began."""
+    from couriermail.core import CouriermailError
+
+    log = log if log in ("syslog", "-") else os.path.abspath(log)
+    os.setsid()
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    # Before the first worker: who waits for the end of our output must not wait for them.
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    try:
+        return _run(site, log, lambda: _say(tell, READY), held=(tell,))
+    except CouriermailError as error:
+        _say(tell, f"authdaemond: {error}\n".encode(errors="backslashreplace"))
+        raise
+
+
+def _say(descriptor: int, text: bytes) -> None:
+    with suppress(BrokenPipeError):  # whoever started us has ended
+        os.write(descriptor, text)
 
 
 def _stop(site: _Site) -> int:
     pid = site.pid_file.running()
     if pid is None:
         return 0
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while site.pid_file.running() == pid:
-        if time.monotonic() >= deadline:
-            os.kill(pid, signal.SIGKILL)
-            break
-        time.sleep(POLL_SECONDS)
-    return 0
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        _send(pid, number)
+        deadline = time.monotonic() + seconds
+        while site.pid_file.running() == pid:
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        else:
+            return 0
+    sys.stderr.write(f"authdaemond: process {pid} does not stop\n")
+    return 1
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    from couriermail.auth import DirectoryError
+
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return  # it has just ended
+    except PermissionError as error:
+        raise DirectoryError(f"process {pid}: {error.strerror}") from error
 
 
 def _restart(site: _Site) -> int:
@@ -191,7 +250,7 @@ def _restart(site: _Site) -> int:
     if pid is None:
         typer.echo("authdaemond is not running", err=True)
         return 1
-    os.kill(pid, signal.SIGHUP)
+    _send(pid, signal.SIGHUP)
     return 0
 
 
@@ -211,19 +270,6 @@ def _check(site: _Site) -> int:
                 module.close()
             typer.echo(f"{name}: {'not available, skipped' if module is None else 'ready'}")
         except DirectoryError as error:
-            typer.echo(f"{name}: {error}", err=True)
+            typer.echo(f"{name}: {str(error).removeprefix(f'{name}: ')}", err=True)
             code = error.exit_code
     return code
-
-
-def _mail_owner() -> tuple[int, int] | None:
-    """The mail system's user, who owns the daemon's directory; root may lack that user."""
-    import pwd
-
-    if os.geteuid() != 0:
-        return None
-    try:
-        entry = pwd.getpwnam("courier")
-    except KeyError:
-        return None
-    return entry.pw_uid, entry.pw_gid

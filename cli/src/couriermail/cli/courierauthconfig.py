@@ -84,16 +84,14 @@ def _places() -> list[str]:
 
 
 def _owner(config: str) -> tuple[str, str, int, int]:
-    """The mail system's user: `courier` where it exists, else who owns the configuration."""
+    """The mail system's user; without one, who owns the configuration."""
     import grp
     import pwd
 
-    try:
-        entry = pwd.getpwnam("courier")
-        uid, gid = entry.pw_uid, entry.pw_gid
-    except KeyError:
-        status = os.stat(config if os.path.isdir(config) else ".")
-        uid, gid = status.st_uid, status.st_gid
+    from couriermail.cli.authdaemon_places import mail_owner
+
+    status = os.stat(config if os.path.isdir(config) else ".")
+    uid, gid = mail_owner(config) or (status.st_uid, status.st_gid)
     try:
         return pwd.getpwuid(uid).pw_name, grp.getgrgid(gid).gr_name, uid, gid
     except KeyError:

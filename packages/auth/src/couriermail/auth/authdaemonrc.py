@@ -48,6 +48,7 @@ DEFAULT_MODULES = (
 SYSTEM_CONFIG = "/etc/courier"
 SYSTEM_DIRECTORY = "/run/courier/authdaemon"
 DEFAULT_WORKERS = 5
+DEFAULT_FACILITY = "mail"
 MAX_WORKERS = 500  # a slip of the keyboard must not fork the machine to death
 
 _BLANKS = " \t\r"
@@ -65,6 +66,8 @@ class AuthdaemonSettings:
         workers: processes that one back end may use at a time (`daemons`).
         debug_level: 0, 1 for debugging lines, 2 for those with passwords (`DEBUG_LOGIN`).
         default_options: options of accounts that do not have them (`DEFAULTOPTIONS`).
+        custom_class: `package.module:Class` behind authcustom, or empty (`authcustomclass`).
+        facility: name of the facility of syslog (`-facility=` in `LOGGEROPTS`).
         values: every assignment, in the order of the file.
     """
 
@@ -73,6 +76,8 @@ class AuthdaemonSettings:
     workers: int = DEFAULT_WORKERS
     debug_level: int = 0
     default_options: AccountOptions = attrs.field(factory=AccountOptions)
+    custom_class: str = ""
+    facility: str = DEFAULT_FACILITY
     values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
@@ -166,6 +171,8 @@ def _settings(values: dict[str, str], path: str) -> AuthdaemonSettings:
         workers=_workers(values, path),
         debug_level=_leading_number(values.get("DEBUG_LOGIN", "")),
         default_options=AccountOptions(values.get("DEFAULTOPTIONS", "")),
+        custom_class=values.get("authcustomclass", ""),
+        facility=_facility(values.get("LOGGEROPTS", "")),
         values=values,
     )
 
@@ -175,6 +182,11 @@ def _workers(values: dict[str, str], path: str) -> int:
     if workers < 1:
         _log.error("%s: Configuration error - missing 'daemons' setting, using 1", path)
     return min(max(workers, 1), MAX_WORKERS)
+
+
+def _facility(logger_options: str) -> str:
+    named = [word for word in logger_options.split() if word.startswith("-facility=")]
+    return named[-1].partition("=")[2].lower() if named else DEFAULT_FACILITY
 
 
 def _unquoted(value: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 
 import attrs
 
@@ -137,16 +138,23 @@ class PidFile:
     def release(self) -> None:
         """Remove the file and give up the lock; does nothing without `acquire`."""
         if self._descriptor >= 0:
-            os.unlink(self.path)
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
             os.close(self._descriptor)
             self._descriptor = -1
 
     def running(self) -> int | None:
-        """The process id of the daemon that holds the lock, or None when there is none."""
+        """The process id of the daemon that holds the lock, or None when there is none.
+
+        Raises:
+            DirectoryError: this user may not know.
+        """
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DirectoryError(f"{self.path}: {error.strerror}") from error
         try:
             text = os.read(descriptor, 32)
             return None if _lock(descriptor) else _pid(text)

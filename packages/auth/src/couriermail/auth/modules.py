@@ -13,6 +13,8 @@ import logging
 
 import attrs
 
+from couriermail.auth.errors import AuthError, DirectoryError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +40,8 @@ class ModuleSettings:
         userdb_revalidate: seconds for which what was read of it counts without another look.
         custom_class: `package.module:Class` for authcustom, or empty.
         passwd_command: words that run passwd(1) for password changes of system users.
-        pipe_seconds: how long authpipe waits for its program's answer.
+        pipe_seconds: how long authpipe waits for its program's answer; with the time that the
+            program then has to end this is less than a worker of authdaemond may take.
     """
 
     config_dir: str
@@ -46,7 +49,7 @@ class ModuleSettings:
     userdb_revalidate: float = 1.0
     custom_class: str = ""
     passwd_command: tuple[str, ...] = ("passwd",)
-    pipe_seconds: float = 30.0
+    pipe_seconds: float = 12.0
 
     def path(self, name: str) -> str:
         """A file of the configuration."""
@@ -61,6 +64,9 @@ def load_module(name: str, settings: ModuleSettings) -> AuthModule | None:
     Args:
         name: such as `authldap`; ours are `MODULE_NAMES`, others are entry points.
         settings: of the installation.
+
+    Raises:
+        DirectoryError: the module is there and cannot be used now.
     """
     try:
         factory = _FACTORIES.get(name) or _entry_point(name)
@@ -73,6 +79,10 @@ def load_module(name: str, settings: ModuleSettings) -> AuthModule | None:
         hint = f": pip install 'couriermail-auth[{extra}]'" if extra else ""
         _log.warning("%s: needs %s; skipped%s", name, error.name or error, hint)
         return None
+    except AuthError:
+        raise
+    except Exception as error:  # what a stranger's module raises stops no other module
+        raise DirectoryError(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def load_modules(names: Iterable[str], settings: ModuleSettings) -> list[AuthModule]:

@@ -58,15 +58,21 @@ class _LineFormatter(logging.Formatter):
         return self._second[1] + self._middle + text
 
 
-def configure_logging(destination: str, program: str, *, level: int = logging.INFO) -> None:
+def configure_logging(
+    destination: str, program: str, *, level: int = logging.INFO, facility: str = "mail"
+) -> None:
     """Send this process's log somewhere; replaces an earlier destination.
 
     Args:
         destination: `syslog`, `-` for standard error, else a file to append to.
         program: the name in front of the lines.
         level: the least level that is written.
+        facility: of syslog, by name; what it does not know becomes `mail`.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
-    handler = _handler(destination, program)
+    handler = _handler(destination, program, facility)
     # What no line shows need not be found out for each (logging's documentation, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the same page names this one
@@ -80,10 +86,11 @@ def configure_logging(destination: str, program: str, *, level: int = logging.IN
         logger.addHandler(handler)
 
 
-def _handler(destination: str, program: str) -> logging.Handler:
+def _handler(destination: str, program: str, facility: str) -> logging.Handler:
     if destination == "syslog" and os.path.exists(DEV_LOG):
+        names = logging.handlers.SysLogHandler.facility_names
         handler: logging.Handler = logging.handlers.SysLogHandler(
-            DEV_LOG, logging.handlers.SysLogHandler.LOG_MAIL
+            DEV_LOG, names.get(facility, names["mail"])
         )
         handler.setFormatter(logging.Formatter(f"{program}[{os.getpid()}]: %(message)s"))
         return handler

@@ -1,9 +1,10 @@
 """authcustom: the administrator's own Python class as a module.
 
-The class takes no arguments and has the methods of `AuthModule`; those of `PasswordChanger`
-and `AccountLister` are used where it has them.  Without a class the module refuses everything,
-as Courier's does.  A distribution that brings a module under a name of its own uses the entry
-point group of `auth.modules` instead.
+authdaemonrc names it: `authcustomclass=package.module:Class`; the command's Python must be able
+to import it.  The class takes no arguments and has the methods of `AuthModule`; those of
+`PasswordChanger` and `AccountLister` are used where it has them.  Without a class the module
+refuses everything, as Courier's does.  A distribution that brings a module under a name of its
+own uses the entry point group of `auth.modules` instead.
 
 Standard: spec auth 4.5 (authcustom).
 """
@@ -58,13 +59,16 @@ def load_custom_module(place: str) -> AuthModule:
     """Make a module of the class at `package.module:Class`; the empty place refuses everybody.
 
     Raises:
-        ImportError: there is no such Python module.
-        DirectoryError: it has no such class, or the class is no module.
+        DirectoryError: it cannot be imported, or is no class that makes a module: whoever has
+            an account there must not be taken for unknown.
     """
     if not place:
         return RefusingModule()
     module_name, _, class_name = place.partition(":")
-    factory = getattr(import_module(module_name), class_name, None)
+    try:
+        factory = getattr(import_module(module_name), class_name, None)
+    except (ImportError, ValueError) as error:  # ValueError: no name before the colon
+        raise DirectoryError(f"authcustom: {place}: {error}") from error
     if not callable(factory):
         raise DirectoryError(f"authcustom: {place} is no class")
     module: AuthModule = factory()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PamModule"]
 
-PAM_SECONDS = 25.0  # below the 30 s that clients of authdaemond wait
+PAM_SECONDS = 20.0  # below the 25 s after which authdaemond kills a worker, and not its child
 
 _log = logging.getLogger("couriermail.auth")
 
