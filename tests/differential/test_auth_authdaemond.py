@@ -11,6 +11,7 @@ Accepted differences:
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -290,12 +291,13 @@ def test_debians_authtest_changes_a_password_through_our_daemon(tmp_path: Path) 
 
 
 class ImapDialogue:
-    """A conversation with a server on a pair of pipes."""
+    """A conversation with a server on a pair of pipes; no answer is waited for without end."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        self._to, self._from = process.stdin, process.stdout
+        self._to, self._from = process.stdin, process.stdout.fileno()
+        self._read = b""
 
     def say(self, tag: str, command: str) -> str:
         """The reply to a command, with its tagged line."""
@@ -303,10 +305,17 @@ class ImapDialogue:
         self._to.flush()
         lines: list[str] = []
         while not lines or not lines[-1].startswith(f"{tag} "):
-            line = self._from.readline().decode()
-            assert line, f"the server ended: {lines}"
-            lines.append(line.rstrip("\r\n"))
+            lines.append(self._line())
         return "\n".join(lines)
+
+    def _line(self) -> str:
+        while b"\r\n" not in self._read:
+            assert select.select([self._from], [], [], DEADLINE_SECONDS)[0], "no answer in time"
+            data = os.read(self._from, 65536)
+            assert data, f"the server ended: {self._read!r}"
+            self._read += data
+        line, _, self._read = self._read.partition(b"\r\n")
+        return line.decode()
 
 
 IMAP_LOGIN = "/usr/lib/courier/courier/imaplogin"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
@@ -114,7 +115,7 @@ def gate(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(tmp_path: Path, gate: Path) -> Iterator[Callable[..., RunningDaemon]]:
     """Starts a daemon with the modules `a` (in memory), `b` (listing) and `x` (breaks off)."""
-    running = []
+    running = ExitStack()
 
     def load(name: str, settings: AuthdaemonSettings) -> AuthModule | None:
         if name == "down":
@@ -139,14 +140,11 @@ def start(tmp_path: Path, gate: Path) -> Iterator[Callable[..., RunningDaemon]]:
                 default_options=AccountOptions("x=1"),
             )
 
-        context = running_daemon(tmp_path, load, configure, limits=limits)
-        running.append(context)
-        return context.__enter__()
+        return running.enter_context(running_daemon(tmp_path, load, configure, limits=limits))
 
-    yield begin
-    gate.touch()  # what still hangs may end
-    for context in running:
-        context.__exit__(None, None, None)
+    with running:
+        yield begin
+        gate.touch()  # what still hangs may end
 
 
 Start = Callable[..., RunningDaemon]
@@ -231,6 +229,24 @@ def test_killing_the_daemon_ends_its_workers(start: Start) -> None:
         return not any(_is_running(pid) for pid in workers)
 
     wait_until(have_ended, "the end of the workers")
+
+
+def test_a_daemon_of_a_test_ends_when_the_test_run_is_killed(start: Start, tmp_path: Path) -> None:
+    told = tmp_path / "pids"
+    runner = os.fork()
+    if runner == 0:
+        daemon = start()
+        pids = [daemon.pid, *children_of(daemon.pid)]
+        (tmp_path / "new").write_text(" ".join(map(str, pids)))
+        (tmp_path / "new").rename(told)
+        signal.pause()
+        os._exit(1)
+    wait_until(told.exists, "the daemon of the other run")
+    os.kill(runner, signal.SIGKILL)
+    os.waitpid(runner, 0)
+    pids = [int(word) for word in told.read_text().split()]
+    assert len(pids) == 3
+    wait_until(lambda: not any(map(_is_running, pids)), "the end of daemon and workers")
 
 
 def _is_running(pid: int) -> bool:

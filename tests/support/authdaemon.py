@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+from tests.support.guards import bound_words, end_group, end_with, exit_code_of
 
 from couriermail.auth import (
     AuthDaemon,
@@ -87,7 +88,9 @@ class RunningDaemon:
 
     def wait(self) -> int:
         """Its exit code, once it has ended."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        code = exit_code_of(self.pid, DEADLINE_SECONDS)
+        assert code is not None, "the daemon did not end in time"
+        return code
 
 
 @contextmanager
@@ -103,14 +106,14 @@ def running_daemon(
     log.touch()
     listener = listen_on(str(path))
     ready, tell = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            logger = logging.getLogger("couriermail")
-            logger.handlers = [logging.FileHandler(log)]
-            logger.setLevel(logging.DEBUG)
-            logger.propagate = False
+            end_with(parent)
+            os.setpgid(0, 0)
+            _log_to(log)
             daemon = AuthDaemon(
                 configure=configure,
                 load=load,
@@ -121,19 +124,21 @@ def running_daemon(
             code = 0
         finally:
             os._exit(code)
-    listener.close()
-    os.close(tell)
     try:
+        listener.close()
+        os.close(tell)
         assert select.select([ready], [], [], DEADLINE_SECONDS)[0], "not ready in time"
-        os.close(ready)
         yield RunningDaemon(pid, path, log)
     finally:
-        if Path(f"/proc/{pid}").exists():
-            os.kill(pid, signal.SIGTERM)
-            try:
-                os.waitpid(pid, 0)
-            except ChildProcessError:
-                pass
+        os.close(ready)
+        end_group(pid, DEADLINE_SECONDS)
+
+
+def _log_to(log: Path) -> None:
+    logger = logging.getLogger("couriermail")
+    logger.handlers = [logging.FileHandler(log)]
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
 
 
 def _say(descriptor: int) -> None:
@@ -162,4 +167,5 @@ def namespace_words(binds: Mapping[Path, str]) -> list[str]:
     """The words before a command that runs in such a namespace."""
     mounts = "".join(f"mount --bind '{source}' '{target}' && " for source, target in binds.items())
     # A process namespace as well: what a program leaves in the background ends with it.
-    return ["unshare", "-m", "-p", "-f", "--kill-child", "sh", "-c", f'{mounts}exec "$@"', "sh"]
+    words = ["unshare", "-m", "-p", "-f", "--kill-child", "sh", "-c", f'{mounts}exec "$@"', "sh"]
+    return bound_words(words)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import attrs
+from tests.support.guards import bound_words
 
 START_SECONDS = 30.0
 
@@ -77,7 +78,11 @@ class Server:
             return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_user(self.user)
+                bound_words(self.words),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **as_user(self.user),
             )
         try:
             wait_until(self._answers, self.words[0])
