@@ -35,6 +35,7 @@ __all__ = [
     "sorted_flags",
     "tmp_name",
     "with_size",
+    "without_flag",
 ]
 
 TMP = "tmp"  # below each maildir and folder: files that no reader looks at
@@ -127,6 +128,14 @@ def with_size(name: str, size: int) -> str:
     else:
         tail = ""
     return f"{base}{_SIZE}{size}{tail}{colon}{info}"
+
+
+def without_flag(path: str, flag: str) -> str:
+    """A message's path or name with one flag taken out; directories before it stay as they are."""
+    directory, slash, name = path.rpartition("/")
+    base, found, info = name.partition(_INFO)
+    letters, comma, rest = info.partition(",")
+    return f"{directory}{slash}{base}{found}{letters.replace(flag, '')}{comma}{rest}"
 
 
 def counts_for_quota(name: str) -> bool:
