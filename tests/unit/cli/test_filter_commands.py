@@ -161,6 +161,7 @@ def test_dupfilter_can_be_tried_by_hand(site: Site, tmp_path: Path) -> None:
     [
         ("dupfilter", "dupfilter-duplevel", "many", b"dupfilter-duplevel: holds no number"),
         ("ratefilter", "ratefilter-maxrcpts", "many", b"ratefilter-maxrcpts: holds no number"),
+        ("verifyfilter", "verifyfilter-logmode", "most", b"is neither base nor full"),
         ("ratefilter", "ratefilter-code", "200 fine", b"does not begin with a reply code"),
     ],
 )
@@ -174,14 +175,16 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert done.err.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("command", ["dupfilter", "ratefilter"])
+@pytest.mark.parametrize("command", ["dupfilter", "ratefilter", "verifyfilter"])
 def test_a_filter_without_its_directories_says_so(site: Site, command: str) -> None:
     done = run_ours(command, "-C", str(site.config))
     assert done.code == 75
     assert b"cannot listen on" in done.err
 
 
-@pytest.mark.parametrize("command", ["filterctl", "courierfilter", "dupfilter", "ratefilter"])
+@pytest.mark.parametrize(
+    "command", ["filterctl", "courierfilter", "dupfilter", "ratefilter", "verifyfilter"]
+)
 def test_help_has_examples_and_exit_codes(command: str) -> None:
     done = run_ours(command, "--help")
     assert done.code == 0
