@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -283,3 +285,23 @@ def test_a_subject_of_two_lines_stays_one_field() -> None:
 
 def test_no_message_gets_no_answer() -> None:
     assert mailbot("-n", data=b"") == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-r", "zz@x", "-A", "From: Me <me@x>"], ["-d", "adb", "-A", "From: Me <me@x>"]],
+    ids=["not-for-me", "answered-already"],
+)
+def test_mail_that_gets_no_answer_loads_nothing_heavy(words: list[str]) -> None:
+    assert mailbot("-t", "t.txt", "-d", "adb", "true").code == 0
+    program = (
+        f"import sys; sys.argv = ['mailbot', '-t', 't.txt', *{words!r}, 'false']\n"
+        "from couriermail.cli.mailbot import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, *{'re', 'attr', 'typing'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{program}"],
+        input=ORIGINAL, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == b"0\n"

@@ -370,9 +370,13 @@ def _read_simple_list(text: str) -> list[Address] | None:
     Returns:
         What `_ListParser` would; None when anything else is in the list.
     """
+    text = text.strip(_BLANKS)
+    if _element is None:
+        plain = _read_plain_list(text)
+        if plain is not None:
+            return plain
     match = (_element or _compile()).match
     elements: list[Address] = []
-    text = text.strip(_BLANKS)
     position, length = 0, len(text)
     while position < length:
         found = match(text, position)
@@ -384,6 +388,51 @@ def _read_simple_list(text: str) -> list[Address] | None:
         elements.append(Address._from_printed(name or "", addr or bare))
         position = found.end()
     return elements
+
+
+def _read_plain_list(text: str) -> list[Address] | None:
+    """Reads the plainest lists, so that a command that reads two addresses does not load `re`.
+
+    Returns:
+        What `_read_simple_list` would; None for anything with a character that could mean more.
+    """
+    if not (text.isascii() and text.isprintable()):
+        return None
+    elements: list[Address] = []
+    for piece in text.split(",") if text else ():
+        name, bracket, addr = piece.strip(" ").rpartition("<")
+        if bracket:
+            if not addr.endswith(">"):
+                return None
+            addr = addr[:-1]
+        local, _, domain = addr.partition("@")
+        name = name.strip(" ")
+        if name[:1] != '"':
+            name = " ".join(filter(None, name.split(" ")))
+        if not (_is_plain(local, "._-+=") and _is_plain(domain, ".-") and _is_plain_name(name)):
+            return None
+        elements.append(Address._from_printed(name, addr))
+    return elements
+
+
+def _is_plain_name(name: str) -> bool:
+    if name[:1] == '"':
+        return len(name) > 2 and name[-1] == '"' and _is_plain(name[1:-1], " -'")
+    return all(_is_plain(word, "-'") or _is_plain_encoded(word) for word in name.split())
+
+
+def _is_plain_encoded(word: str) -> bool:
+    opening, *inner, closing = word.split("?") if word.count("?") == 4 else ("", "")
+    if opening != "=" or closing != "=":
+        return False
+    charset, encoding, text = inner
+    return (
+        _is_plain(charset, "-_") and encoding in ("B", "b", "Q", "q") and _is_plain(text, "=_+/!*-")
+    )
+
+
+def _is_plain(text: str, marks: str) -> bool:
+    return text.translate(dict.fromkeys(map(ord, marks))).isalnum()
 
 
 class _ListParser:
