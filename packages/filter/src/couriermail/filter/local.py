@@ -150,7 +150,7 @@ class LocalHost:
         from couriermail.maildir import deliver_mbox
 
         if not os.path.exists(path):
-            if _looks_like_maildir(path):
+            if looks_like_maildir(path):
                 raise RecipeRuntimeError(f"Unable to open mailbox. Not a maildir: {path}")
             try:
                 os.close(create_exclusive(path, 0o666 & ~options.octal_mask()))
@@ -316,7 +316,7 @@ def _write(descriptor: int, text: bytes) -> None:
         write_all(descriptor, text)
 
 
-def _looks_like_maildir(path: str) -> bool:
+def looks_like_maildir(path: str) -> bool:
     """True for names that nobody means as an mbox file (spec filter 4.13).
 
     Courier: makes a file of that name, in which the mail is not found.
