@@ -57,7 +57,7 @@ def autoreply_obstacle(
 def answer_addresses(headers: Headers, *, prefer_envelope: bool = False) -> list[Address]:
     """Who gets the answer to a message: Reply-To where there is one, else From.
 
-    A Reply-To without an address means that nobody does, and so does a group (RFC 6854 1).
+    A Reply-To without an address means that nobody does, and so does a group.
 
     Args:
         headers: of the message that is answered.
