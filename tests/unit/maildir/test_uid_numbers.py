@@ -19,6 +19,7 @@ from couriermail.maildir import (
     UidDatabase,
     number_messages,
 )
+from couriermail.maildir.maildirsize import measure
 from couriermail.maildir.maintenance import TMP_LIFETIME, accept_new, purge_tmp
 from couriermail.maildir.uiddb import read_uid_database
 
@@ -171,3 +172,38 @@ def test_a_subscription_is_one_line(box: Maildir, name: str) -> None:
         with pytest.raises(InvalidNameError):
             action(name)
     assert not os.path.exists(names.path)
+
+
+def test_appended_messages_get_their_numbers_last_and_in_their_order(box: Maildir) -> None:
+    put(box, "5.seen:2,S")
+    put(box, "9999999999.late", "new")
+    messages = [
+        box.prepare(b"a\n", flags="S", when=2000.0),
+        box.prepare(b"b\n", when=1000.0),
+    ]
+    folder = number_messages(box.path, append=messages)
+    assert [(m.uid, m.entry.key) for m in folder.messages] == [
+        (1, "5.seen"), (2, "9999999999.late"), (3, messages[0].key), (4, messages[1].key),
+    ]  # fmt: skip
+    assert [m.entry.flags for m in folder.messages] == ["S", "", "S", ""]
+    assert number_messages(box.path) == folder
+
+
+def test_one_message_that_cannot_be_appended_keeps_the_others_out(box: Maildir) -> None:
+    box.set_quota("10C")
+    first, second = box.prepare(b"a\n"), box.prepare(b"b\n")
+    os.unlink(next(path for path in Path(box.path, "tmp").iterdir() if path.read_bytes() == b"b\n"))
+    with pytest.raises(MaildirMissingError):
+        number_messages(box.path, append=[first, second])
+    assert list(box) == []
+    assert box.usage == measure(box.path)
+    assert number_messages(box.path).messages == ()
+
+
+@pytest.mark.parametrize(("read_only", "leave_new"), [(True, False), (False, True)])
+def test_nothing_is_appended_where_nothing_may_be_moved(
+    box: Maildir, read_only: bool, leave_new: bool
+) -> None:
+    with box.prepare(b"a\n") as message, pytest.raises(ValueError, match="may be changed"):
+        number_messages(box.path, append=[message], read_only=read_only, leave_new=leave_new)
+    assert list(box) == []

@@ -13,11 +13,14 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 
 import attrs
 
+from couriermail.maildir.changes import expunge
+from couriermail.maildir.delivery import commit_all
 from couriermail.maildir.entries import Entry
-from couriermail.maildir.errors import MaildirError
+from couriermail.maildir.errors import MaildirError, MaildirMissingError
 from couriermail.maildir.maintenance import accept_new, purge_tmp
 from couriermail.maildir.names import MaildirKey
 from couriermail.maildir.replacing import unlink_quietly
@@ -26,7 +29,9 @@ from couriermail.maildir.textfiles import read_text_file, store_text_file, takin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from couriermail.maildir.delivery import PreparedMessage
 
 __all__ = [
     "UID_FILE",
@@ -85,16 +90,24 @@ class UidDatabase:
         lines += (f"{uid} {key}\n" for key, uid in sorted(self.uids.items(), key=_by_uid))
         return "".join(lines).encode("utf-8", "surrogateescape")
 
-    def updated(self, keys: Iterable[MaildirKey]) -> UidDatabase:
+    def updated(
+        self, keys: Iterable[MaildirKey], *, appended: Sequence[MaildirKey] = ()
+    ) -> UidDatabase:
         """The database of a folder that holds exactly these messages.
 
         Messages that are known keep their numbers; new ones get the next, in the order of
         their names; those that are gone go.
+
+        Args:
+            keys: all messages of the folder.
+            appended: those that get their numbers last, in this order.
         """
         present = set(keys)
         uids = {key: uid for key, uid in self.uids.items() if key in present}
         next_uid = self.next_uid
-        for key in sorted(present.difference(uids), key=_arrival_order):
+        last = [key for key in appended if key in present and key not in uids]
+        others = present.difference(uids, last)
+        for key in [*sorted(others, key=_arrival_order), *last]:
             uids[key] = next_uid
             next_uid += 1
         return UidDatabase(uidvalidity=self.uidvalidity, next_uid=next_uid, uids=uids)
@@ -145,6 +158,7 @@ def number_messages(
     *,
     read_only: bool = False,
     leave_new: bool = False,
+    append: Sequence[PreparedMessage] = (),
     now: float | None = None,
 ) -> NumberedFolder:
     """Scan a folder and give every message its number.
@@ -157,30 +171,43 @@ def number_messages(
         directory: a maildir or folder.
         read_only: write nothing; a folder without a file gets a UIDVALIDITY of this moment.
         leave_new: leave new mail where it is and only count it.
+        append: prepared messages of this folder to commit now, all or none of them; they get
+            the numbers after all others, in this order (APPEND and COPY of IMAP servers).
         now: seconds since the epoch; the system's clock when None.
 
     Raises:
+        ValueError: `append` together with `read_only` or `leave_new`.
         MaildirMissingError: it is no maildir.
         MaildirStorageError: it cannot be read.
+        MaildirError: a message of `append` could not be stored; none of them was.
     """
     path = os.fspath(directory)
     moment = time.time() if now is None else now
+    if append and (read_only or leave_new):
+        raise ValueError("messages are appended to a folder that may be changed")
     if read_only:
-        return _numbered(path, moment, leave_new=leave_new, read_only=True)
+        return _numbered(path, moment, read_only=True)
     with taking_turns(path):
         purge_tmp(path, now=now)
         if not leave_new:
             accept_new(path)
-        return _numbered(path, moment, leave_new=leave_new, read_only=False)
+        if append:
+            _commit_all_or_none(path, append)
+            accept_new(path)
+        appended = [message.key for message in append]
+        return _numbered(path, moment, appended=appended)
 
 
-def _numbered(path: str, now: float, *, leave_new: bool, read_only: bool) -> NumberedFolder:
+def _numbered(
+    path: str, now: float, *, read_only: bool = False, appended: Sequence[MaildirKey] = ()
+) -> NumberedFolder:
     snapshot = scan(path)
     known = read_uid_database(path)
     base = known or UidDatabase(uidvalidity=max(1, int(now) - UID_EPOCH))
     entries = {key: snapshot[key] for key in snapshot if _is_storable(key)}
     waiting = sum(entry.is_new for entry in entries.values())
-    numbered = base.updated(key for key, entry in entries.items() if not entry.is_new)
+    current = [key for key, entry in entries.items() if not entry.is_new]
+    numbered = base.updated(current, appended=appended)
     if numbered != known and not read_only:
         _save(path, numbered)
     return NumberedFolder(
@@ -192,6 +219,17 @@ def _numbered(path: str, now: float, *, leave_new: bool, read_only: bool) -> Num
         ),
         waiting=waiting,
     )
+
+
+def _commit_all_or_none(directory: str, messages: Sequence[PreparedMessage]) -> None:
+    results = commit_all(messages)
+    errors = [result.error for result in results if result.error is not None]
+    if errors:
+        for result in results:
+            if result.key is not None:
+                with suppress(MaildirMissingError):  # somebody else removed it
+                    expunge(directory, result.key)  # and its charge to the quota
+        raise errors[0]
 
 
 def _save(directory: str, database: UidDatabase) -> None:
