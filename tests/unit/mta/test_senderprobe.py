@@ -57,7 +57,8 @@ def probe(server: Server) -> Iterator[SenderProbe]:
 
 def test_a_server_that_takes_mail_makes_a_good_address(probe: SenderProbe, server: Server) -> None:
     finding = probe("ann@x.example")
-    assert finding == Finding(is_good=True, server="127.0.0.1 [127.0.0.1]")
+    assert finding == Finding(is_good=True, server="127.0.0.1 [127.0.0.1]", lines=finding.lines)
+    assert len(finding.lines) == 1
     assert server.senders == [""]
 
 

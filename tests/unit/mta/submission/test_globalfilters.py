@@ -418,6 +418,16 @@ def test_a_stopped_system_answers_what_still_waits(site: Submitter, places: Filt
         site.close()
         gone.set()
     assert {future.result(10).code for future in waiting} <= {250, 432}
+    assert left_over(site) == []
+
+
+def test_a_closed_system_refuses_for_now(site: Submitter, places: FilterPlaces) -> None:
+    with running_filter(places, "mine", OK) as asked:
+        site.close()
+        assert send(site, data=MESSAGE + b"line\n" * 100_000).code == 432
+    assert asked == []
+    assert queued(site) == []
+    assert left_over(site) == []
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,13 @@ class GlobalFilters:
             is_local: a recipient has a mailbox here; mail that has none is for the filters of
                 all mail only (spec filter 4.18: remote recipients count as whitelisted).
         """
-        return self._pool.submit(self._judge, copy, messages, origin, is_local=is_local)
+        try:
+            return self._pool.submit(self._judge, copy, messages, origin, is_local=is_local)
+        except RuntimeError:  # closed: we are being stopped
+            copy.discard()
+            refused: Future[Judgement] = Future()
+            refused.set_result(FilterUnavailableError().reply)
+            return refused
 
     def close(self) -> None:
         """Ask nothing more; who waits for an answer was cut off already."""

@@ -131,9 +131,9 @@ _FAILURES = (OSError, smtplib.SMTPException, ValueError)
 
 
 def _finding(server: str, command: str, code: int, text: bytes) -> Finding:
-    if code // 100 == 2:
-        return Finding(is_good=True, server=server)
     lines = tuple(text.decode("utf-8", "replace").split("\n"))
+    if code // 100 == 2:
+        return Finding(is_good=True, server=server, lines=lines)
     is_hard = code // 100 == 5
     return Finding(is_good=False, is_hard=is_hard, server=server, command=command, lines=lines)
 

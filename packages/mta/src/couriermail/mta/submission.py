@@ -495,6 +495,8 @@ class Submission:
 
         def judged(future: Future[Judgement]) -> None:
             if future.cancelled():  # we are being stopped
+                copy.discard()
+                body.discard()
                 done.set_result(SERVICE_UNAVAILABLE)
                 return
             error = future.exception()

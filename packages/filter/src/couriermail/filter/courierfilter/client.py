@@ -46,7 +46,8 @@ def ask_filters(
         started = time.monotonic()
         reply = ask_filter(path, request, timeout=timeout)
         seconds = time.monotonic() - started
-        log.info("%s: %s %s, %.3f s", os.path.basename(path), reply.code, reply.verdict, seconds)
+        name, verdict = os.path.basename(path), reply.verdict.value
+        log.info("%s: %s %s, %.3f s", name, reply.code, verdict, seconds)
         if reply.verdict is Verdict.REFUSED:
             return reply
         if reply.verdict is Verdict.ACCEPTED:
