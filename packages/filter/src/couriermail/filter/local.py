@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from couriermail.filter.outcome import DeliveryOptions, ShellCommand
     from couriermail.maildir import Maildir, MaildirError
 
-__all__ = ["LocalHost", "QuotaWarning"]
+__all__ = ["LocalHost", "QuotaWarning", "looks_like_maildir"]
 
 _FLAGS = frozenset("DRSFPT")
 _CAPTURED_BY_XFILTER = 1 << 30
