@@ -41,7 +41,7 @@ HEAVY = [
 # Modules that per-message commands go through, room by room; none may load a heavy one.
 LIGHT_MODULES = {
     "core": "durable errors exports faults",
-    "rfc822": "headers message",
+    "rfc822": "gpg headers message pgp_unlock",
     "maildir": "locks maildirsize mbox quota writing",
     "filter": "recipe run",
     "mta": "submitclient submitwire",
@@ -58,6 +58,7 @@ MESSAGE_COMMANDS = [
     "reformail",
     "makemime",
     "mailbot",
+    "mimegpg",
     "preline",
 ]
 NEVER_IN_A_COMMAND = [

@@ -1,4 +1,4 @@
-"""Times `reformime`, `reformail` and `makemime` beside Debian's and a bare interpreter.
+"""Times `reformime`, `reformail`, `makemime` and `mimegpg` beside Debian's and a bare interpreter.
 
 Run it with `python tests/bench/rfc822_commands.py`.  Commands are started by their console
 scripts, in turns, so that a busy machine disturbs all of them alike; the fastest run of each
@@ -95,6 +95,7 @@ def main() -> int:
             bare,
             2.0,
         ),
+        Budget("mimegpg -c, 3 KB, and a bare interpreter", ours("mimegpg", "-c"), bare, 2.0),
     ]
     big = []
     if shutil.which("reformime", path=str(PEERS)):

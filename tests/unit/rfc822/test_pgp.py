@@ -377,3 +377,9 @@ def test_a_signature_that_was_encoded_on_its_way_is_decoded() -> None:
     )
     changed = message.data[:start] + encoded + message.data[end:]
     assert result(unlocked(changed))[0] == 0
+
+
+def test_an_outcome_does_not_show_what_was_decrypted() -> None:
+    shown = repr(PgpOutcome(status=0, report="good", output=b"plaintext"))
+    assert "good" in shown
+    assert "plaintext" not in shown

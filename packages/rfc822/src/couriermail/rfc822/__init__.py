@@ -184,8 +184,10 @@ if TYPE_CHECKING:
         parse_parameters,
     )
     from couriermail.rfc822.pgp import (
-        PgpEngine,
         PgpOutcome,
+    )
+    from couriermail.rfc822.pgp_engine import (
+        PgpEngine,
     )
     from couriermail.rfc822.pgp_parts import (
         decoded_status,
@@ -403,10 +405,8 @@ else:
                 "format_parameter",
                 "parse_parameters",
             ),
-            "pgp": (
-                "PgpEngine",
-                "PgpOutcome",
-            ),
+            "pgp": ("PgpOutcome",),
+            "pgp_engine": ("PgpEngine",),
             "pgp_parts": (
                 "decoded_status",
                 "has_mimegpg",

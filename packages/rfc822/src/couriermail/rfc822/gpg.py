@@ -8,16 +8,15 @@ Success is what the status lines say, not the exit code alone.  Source: spec rfc
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
-
-import attrs
 
 from couriermail.rfc822.errors import PgpProgramError
 from couriermail.rfc822.gpg_status import GpgStatus
 from couriermail.rfc822.pgp import PgpOutcome
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Final
 
     from couriermail.rfc822.gpg_process import Finished
 
@@ -28,9 +27,8 @@ _FAILED: Final = 2  # what gpg itself says when it cannot do what it was asked
 _BAD_SIGNATURE: Final = 1
 
 
-@attrs.frozen(kw_only=True)
 class Gpg:
-    """A `PgpEngine` on the program `gpg`.
+    """A `PgpEngine` on the program `gpg`.  Never changed after it was made.
 
     Attributes:
         program: its name or path.
@@ -43,14 +41,31 @@ class Gpg:
         max_output_bytes: what one run may put out; a small message may decompress to much.
     """
 
-    program: str = "gpg"
-    recipients: Sequence[str] = ()
-    signer: str = ""
-    options: Sequence[str] = ()
-    home: str = ""
-    passphrase: bytes | None = attrs.field(repr=False, default=None)
-    timeout: float | None = None
-    max_output_bytes: int = 268_435_456
+    __slots__ = (
+        "home", "max_output_bytes", "options", "passphrase", "program", "recipients", "signer",
+        "timeout",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        program: str = "gpg",
+        recipients: Sequence[str] = (),
+        signer: str = "",
+        options: Sequence[str] = (),
+        home: str = "",
+        passphrase: bytes | None = None,
+        timeout: float | None = None,
+        max_output_bytes: int = 268_435_456,
+    ) -> None:
+        self.program: Final = program
+        self.recipients: Final = recipients
+        self.signer: Final = signer
+        self.options: Final = options
+        self.home: Final = home
+        self.passphrase: Final = passphrase
+        self.timeout: Final = timeout
+        self.max_output_bytes: Final = max_output_bytes
 
     def sign(self, payload: Iterable[bytes]) -> PgpOutcome:
         """Makes a detached signature.
@@ -96,6 +111,9 @@ class Gpg:
             return PgpOutcome(status=done.code or _FAILED, report=done.report)
         code = done.code or (_BAD_SIGNATURE if status.has_doubtful_signature else 0)
         return PgpOutcome(status=code, report=done.report, output=done.output)
+
+    def __repr__(self) -> str:
+        return f"Gpg(program={self.program!r}, signer={self.signer!r}, home={self.home!r})"
 
     def _signer(self) -> list[str]:
         return [f"--local-user={self.signer}"] if self.signer else []

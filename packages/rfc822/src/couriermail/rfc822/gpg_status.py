@@ -6,9 +6,9 @@ Source: the file DETAILS of GnuPG; hash numbers are those of RFC 4880 9.4.
 
 from __future__ import annotations
 
-from typing import Final
-
-import attrs
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["GpgStatus"]
 
@@ -29,15 +29,17 @@ _MICALG: Final = {
 _HASH_FIELD: Final = 2  # SIG_CREATED type key-algorithm hash class time fingerprint
 
 
-@attrs.frozen
 class GpgStatus:
-    """The status lines of one run.
+    """The status lines of one run.  Never changed after it was made.
 
     Attributes:
         lines: keyword and arguments of each line, in order.
     """
 
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+        self.lines: Final = lines
 
     @classmethod
     def parse(cls, octets: bytes) -> GpgStatus:

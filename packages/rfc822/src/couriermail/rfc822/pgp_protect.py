@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from couriermail.rfc822.entity import Entity
-    from couriermail.rfc822.pgp import PgpEngine
+    from couriermail.rfc822.pgp_engine import PgpEngine
 
 __all__ = ["encrypt_message", "sign_message"]
 

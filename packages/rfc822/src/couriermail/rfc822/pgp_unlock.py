@@ -8,7 +8,6 @@ Source: RFC 3156, spec rfc822 4.27.3.
 
 from __future__ import annotations
 
-from couriermail.rfc822.body import iter_decoded
 from couriermail.rfc822.boundary import pick_boundary
 from couriermail.rfc822.errors import PgpProgramError
 from couriermail.rfc822.headers import split_fields
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from couriermail.rfc822.entity import Entity
     from couriermail.rfc822.headers import Field
     from couriermail.rfc822.limits import Limits
-    from couriermail.rfc822.pgp import PgpEngine
+    from couriermail.rfc822.pgp_engine import PgpEngine
 
     Replacement = tuple[int, int, bytes]
 
@@ -106,7 +105,7 @@ class _Unlocking:
 
     def _verified(self, data: bytes | mmap, entity: Entity, line_end: bytes) -> bytes:
         start, end = signed_span(data, entity.children[0])
-        signature = b"".join(iter_decoded(data, entity.children[1]))
+        signature = _decoded(data, entity.children[1])
         self._runs += 1
         try:
             outcome = self._engine.verify(canonical_pieces(data, start, end), signature)
@@ -117,7 +116,7 @@ class _Unlocking:
     def _decrypted(self, data: bytes | mmap, entity: Entity, line_end: bytes) -> bytes:
         self._runs += 1
         try:
-            outcome = self._engine.decrypt(b"".join(iter_decoded(data, entity.children[1])))
+            outcome = self._engine.decrypt(_decoded(data, entity.children[1]))
         except PgpProgramError as error:
             outcome = PgpOutcome(status=_REFUSED, report=str(error))
         return self._result(
@@ -187,3 +186,9 @@ def _as_mixed(field: Field) -> bytes:
     if semicolon:
         return name + b": multipart/mixed;" + parameters
     return name + b": multipart/mixed" + value[len(value.rstrip(b"\r\n")) :]
+
+
+def _decoded(data: bytes | mmap, entity: Entity) -> bytes:
+    from couriermail.rfc822.body import iter_decoded  # most messages have nothing to unlock
+
+    return b"".join(iter_decoded(data, entity))
