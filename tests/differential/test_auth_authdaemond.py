@@ -321,7 +321,8 @@ class ImapDialogue:
 IMAP_LOGIN = "/usr/lib/courier/courier/imaplogin"
 # Its file monitor waits seconds for a service that is not there.
 IMAP_SCRIPT = (
-    f"set -a; . /etc/courier/imapd; IMAP_ENHANCEDIDLE=0; exec {IMAP_LOGIN} /usr/bin/imapd Maildir"
+    f"set -a; . /etc/courier/imapd; IMAP_ENHANCEDIDLE=0; IMAP_USELOCKS=0; "
+    f"exec {IMAP_LOGIN} /usr/bin/imapd Maildir"
 )
 
 

@@ -142,13 +142,17 @@ def test_the_longest_lines_are_still_read() -> None:
         attrs.evolve(JOHN, name="jo\nhn"),
         attrs.evolve(JOHN, service="im\tap"),
         attrs.evolve(JOHN, remote="1\n2"),
+        attrs.evolve(JOHN, name=" john"),  # it would ask for john
+        attrs.evolve(JOHN, service="imap x"),
+        attrs.evolve(JOHN, service=""),
+        attrs.evolve(JOHN, module=""),
         attrs.evolve(JANE, authtype="login\n"),
         attrs.evolve(JANE, data=b"x" * 9000),
         attrs.evolve(CHANGE, new="a\tb"),
         attrs.evolve(CHANGE, old="\x7f"),
     ],
 )
-def test_control_characters_are_never_sent(request_value: Request) -> None:
+def test_what_would_be_another_request_is_never_sent(request_value: Request) -> None:
     with pytest.raises(InvalidLoginError):
         request_value.to_bytes()
 

@@ -71,8 +71,13 @@ class PreRequest:
         """The request as it goes to authdaemond.
 
         Raises:
-            InvalidLoginError: a control character.
+            InvalidLoginError: a control character, or blanks that would move the words: before
+                a name, or in a service or module, which must not be empty either.
         """
+        words_hold = self.module and self.service and " " not in self.module + self.service
+        if not words_hold or self.name.startswith(" "):
+            # `PRE . imap  john` asks for john: another account than " john".
+            raise InvalidLoginError("blanks that a lookup cannot express")
         line = f"PRE {self.module} {self.service} {self.name}"
         return _meta(self.remote) + _line(line, self.name, self.service, self.module)
 
