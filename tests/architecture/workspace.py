@@ -37,6 +37,7 @@ DOORS: dict[str, frozenset[str]] = {
 DISTRIBUTIONS = {
     "serial": "pyserial",
     "attr": "attrs",
+    "dns": "dnspython",
     "argon2": "argon2-cffi",
     "ldap": "python-ldap",
 }
