@@ -32,6 +32,7 @@ from couriermail.auth import (
     CramResponse,
     DaemonLimits,
     DirectoryError,
+    InvalidLoginError,
     listen_on,
 )
 from couriermail.auth.daemon_chain import install_modules
@@ -401,6 +402,15 @@ def test_a_client_without_a_daemon_fails_temporarily(tmp_path: Path) -> None:
     listen_on(str(path)).close()
     with pytest.raises(DirectoryError, match="Connection refused"):
         client.lookup("john", "imap")
+
+
+@pytest.mark.parametrize("name", ["jo\0hn", "john\n", "\x7f", " john"], ids=repr)
+def test_a_name_that_cannot_be_said_is_nobodys(tmp_path: Path, name: str) -> None:
+    client = AuthDaemonClient(path=tmp_path / "no daemon is asked")
+    assert client.lookup(name, "imap") is None
+    assert client.login("john", "secret\n", "imap") is None
+    with pytest.raises(InvalidLoginError):
+        client.generic("imap", "EXTERNAL", name.encode())
 
 
 def test_a_client_does_not_wait_for_ever(tmp_path: Path) -> None:

@@ -19,7 +19,12 @@ import time
 import attrs
 
 from couriermail.auth.authdaemonrc import ClientTimeouts
-from couriermail.auth.errors import DaemonUnavailableError, DirectoryError, WireError
+from couriermail.auth.errors import (
+    DaemonUnavailableError,
+    DirectoryError,
+    InvalidLoginError,
+    WireError,
+)
 from couriermail.auth.wire import (
     AuthRequest,
     EnumerateRequest,
@@ -67,13 +72,15 @@ class AuthDaemonClient:
     name: str = "authdaemon"
 
     def lookup(self, name: str, service: str) -> Account | None:
-        """Find an account; see `Directory.lookup`.
+        """Find an account; see `Directory.lookup`.  A name that cannot be said is nobody's.
 
         Raises:
             DirectoryError: the daemon cannot answer now.
-            InvalidLoginError: a control character; the daemon is not asked.
         """
-        fields = self.ask(PreRequest(name=name, service=service, remote=self.remote))
+        try:
+            fields = self.ask(PreRequest(name=name, service=service, remote=self.remote))
+        except InvalidLoginError:
+            return None
         return _account(fields, name)
 
     def login(
@@ -81,12 +88,17 @@ class AuthDaemonClient:
     ) -> Account | None:
         """Check a name and password; see `AuthModule.login`.
 
+        What cannot be said, such as a control character, is refused unasked.
+
         Raises:
             DirectoryError: the daemon cannot answer now.
-            InvalidLoginError: a control character; the daemon is not asked.
         """
         remote = self.remote if remote is None else remote
-        return _account(self.ask(login_request(name, password, service, remote=remote)), name)
+        try:
+            fields = self.ask(login_request(name, password, service, remote=remote))
+        except InvalidLoginError:
+            return None
+        return _account(fields, name)
 
     def cram(self, response: CramResponse, service: str) -> Account | None:
         """Check a CRAM response; see `AuthModule.cram`.
