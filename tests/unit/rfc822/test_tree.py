@@ -61,9 +61,45 @@ def test_the_command_reads_standard_input(
     assert "3 parts" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["--no"], 2), (["--help"], 0)])
-def test_a_wrong_command_line_shows_the_usage(
-    arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [([], "no FILE"), (["--no"], "--no\n"), (["-x"], "-x\n"), (["-\x1b[m"], "-\ufffd[m\n")],
+    ids=["nothing", "unknown", "short", "with a control"],
+)
+def test_a_wrong_command_line_is_named(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == status
-    assert "usage" in capsys.readouterr().err
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert problem in shown.err
+    assert "usage" in shown.err
+    assert shown.out == ""
+
+
+def test_help_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr()
+    assert "Exit codes" in shown.out
+    assert shown.err == ""
+
+
+def test_names_of_files_cannot_move_the_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "-\x1b[2J.eml"
+    path.write_bytes(b"\n")
+    assert main(["--", str(path), str(tmp_path / "\x1b]0;x"), str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert "-\ufffd[2J.eml\n" in shown.out
+    assert "1 part\n" in shown.out
+    assert shown.err.endswith("not a regular file\n")
+
+
+def test_no_colour_is_used_where_nobody_sees_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.eml"
+    path.write_bytes(DATA)
+    assert main([str(path)]) == 0
+    assert "\x1b" not in capsys.readouterr().out

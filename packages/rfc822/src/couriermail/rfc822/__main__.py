@@ -8,16 +8,25 @@ import sys
 
 from couriermail.rfc822.errors import MessageFileError
 from couriermail.rfc822.message import Message
-from couriermail.rfc822.tree import draw_tree
+from couriermail.rfc822.tree import draw_tree, printable
 
-_USAGE = """\
-usage: python -m couriermail.rfc822 [--structure] [--color|--no-color] FILE...
+_USAGE = "usage: python -m couriermail.rfc822 [--structure] [--color|--no-color] FILE...\n"
+_HELP = f"""\
+{_USAGE}
+Draws the parts of each message with sizes, encodings and defects; FILE may be `-`, the
+standard input.
 
-Draws the parts of each message with sizes, encodings and defects; FILE may be `-`.
   --structure   do not read bodies: show only what is wrong with structure and headers
-  --color       use colours also when the output is no terminal; --no-color never does
+  --color       use colours also when the output is no terminal
+  --no-color    use none; so does a NO_COLOR in the environment
+  --            what follows are names of files
+
+The numbers in brackets are offsets: of the part, of its body, and behind it.
+Exit codes: 0; 1 when a file could not be read; 2 for a wrong command line.
+
+Example: python -m couriermail.rfc822 mail.eml
 """
-_OPTIONS = ("--structure", "--color", "--no-color")
+_OPTIONS = ("--structure", "--color", "--no-color", "--help")
 
 
 def main(arguments: list[str]) -> int:
@@ -26,11 +35,15 @@ def main(arguments: list[str]) -> int:
     Returns:
         0; 1 when a file could not be read; 2 for a wrong command line.
     """
-    options = {word for word in arguments if word.startswith("--")}
-    names = [word for word in arguments if not word.startswith("--")]
-    if not names or not options.issubset(_OPTIONS):
-        sys.stderr.write(_USAGE)
-        return 0 if "--help" in options else 2
+    options, names = _read_words(arguments)
+    if "--help" in options:
+        sys.stdout.write(_HELP)
+        return 0
+    unknown = sorted(options.difference(_OPTIONS))
+    if unknown or not names:
+        problem = f"unknown option: {printable(unknown[0])}" if unknown else "no FILE was given"
+        sys.stderr.write(f"{problem}\n{_USAGE}")
+        return 2
     is_terminal = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     color = "--color" in options or (is_terminal and "--no-color" not in options)
     status = 0
@@ -38,7 +51,7 @@ def main(arguments: list[str]) -> int:
         try:
             message = Message(sys.stdin.buffer.read()) if name == "-" else Message.open(name)
         except MessageFileError as error:
-            sys.stderr.write(f"{name}: {error}\n")
+            sys.stderr.write(f"{printable(name)}: {printable(str(error))}\n")
             status = 1
             continue
         with message:
@@ -46,9 +59,17 @@ def main(arguments: list[str]) -> int:
     return status
 
 
+def _read_words(arguments: list[str]) -> tuple[set[str], list[str]]:
+    """The options, and the names of files."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = {word for word in arguments[:end] if word.startswith("-") and word != "-"}
+    names = [word for word in arguments[:end] if word not in options]
+    return options, names + arguments[end + 1 :]
+
+
 def _show(message: Message, title: str, options: set[str], *, color: bool) -> None:
     if title:
-        sys.stdout.write(f"== {title}\n")
+        sys.stdout.write(f"== {printable(title)}\n")
     width = shutil.get_terminal_size((100, 24)).columns
     with_content = "--structure" not in options
     for line in draw_tree(message, width=width, color=color, with_content=with_content):

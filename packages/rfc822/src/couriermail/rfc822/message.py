@@ -458,4 +458,5 @@ def _map_file(path: str | os.PathLike[str]) -> bytes | mmap:
     except (OSError, ValueError) as error:
         from couriermail.rfc822.errors import MessageFileError
 
-        raise MessageFileError(f"cannot map the message: {error}", path=str(path)) from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise MessageFileError(f"cannot open the message: {reason}", path=str(path)) from error

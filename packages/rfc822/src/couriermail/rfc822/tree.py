@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from couriermail.rfc822.defects import Defect
     from couriermail.rfc822.message import Message, Part
 
-__all__ = ["draw_tree"]
+__all__ = ["draw_tree", "printable"]
 
 _SHOWN = ("From", "To", "Cc", "Subject", "Date", "Message-ID")
 _LEAST_WIDTH = 40
@@ -42,7 +42,8 @@ def draw_tree(
         if field is not None:
             label = painter.paint(f"{name + ':':12}", _DIM)
             yield label + _clip(decode_header(name, field.raw_value), width - 12)
-    yield f"{len(message)} octets, {len(list(message.walk()))} parts"
+    parts = len(list(message.walk()))
+    yield f"{len(message)} octets, {parts} part{'' if parts == 1 else 's'}"
     pending = [(message.root, "", "")]
     while pending:
         part, stem, branch = pending.pop()
@@ -61,6 +62,11 @@ def draw_tree(
             (child, below, "└─ " if index == last else "├─ ")
             for index, child in reversed(list(enumerate(children)))
         ]
+
+
+def printable(text: str) -> str:
+    """Text of a stranger without what could move the cursor or turn the direction of writing."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 class _Painter:
@@ -106,7 +112,7 @@ def _size(octets: int) -> str:
 
 
 def _clip(text: str, width: int) -> str:
-    shown = "".join(char if char.isprintable() else "�" for char in text)
+    shown = printable(text)
     if display_width(shown) <= width:
         return shown
     return wrap_text(shown, width - 1, cut_words=True)[0] + "…"
