@@ -220,7 +220,8 @@ def test_authpasswd_salts_have_the_same_length(tmp_path: Path, method: str) -> N
 def test_only_ours_refuses_an_unknown_method(tmp_path: Path) -> None:
     assert run(theirs("authpasswd", "nosuch"), tmp_path, b"x\n")[1].startswith(b"{SSHA}")
     code, out, err = run(ours("authpasswd", "nosuch"), tmp_path, b"x\n")
-    assert (code, out, err) == (1, b"", b"authpasswd: unknown method: nosuch\n")
+    assert (code, out) == (1, b"")
+    assert err.startswith(b"authpasswd: unknown method: nosuch")
 
 
 @pytest.mark.peer("pw2userdb")

@@ -111,6 +111,7 @@ def test_a_list_is_complete_with_its_end_marker_only(tmp_path: Path) -> None:
     assert ask(tmp_path, pinned + b".\n", "authenumerate", "-o")[1:3] == (0, shown)
     assert ask(tmp_path, pinned, "authenumerate", "-o")[1:3] == (1, shown)
     cut = ask(tmp_path, LIST, "authenumerate")
+    assert cut[3] == "authenumerate: authdaemond's list broke off\n"
     assert cut[1:3] == (1, "a\t5\t6\t/h\tM\nc\t5\t6\t/h\t\nd\t5\t6\t/h\t\n")
 
 

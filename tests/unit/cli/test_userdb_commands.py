@@ -97,7 +97,7 @@ def test_pinned_userdb_session(commands: Commands) -> None:
         (["x", "set", "a=b|c"], (1, "", "Invalid field or value.\n")),
         (["x", "set", "a=b\nc"], (1, "", "Invalid field or value.\n")),
         (["x", "set", "pw", "a|b"], (1, "", "Invalid field or value.\n")),
-        (["x", "set", "pw"], (1, "", "")),
+        (["x", "set", "pw"], (1, "", "x.pw: no value was given.\n")),
         (["a\tb", "set", "x=1"], (1, "", "invalid record name\n")),
         (["a|b", "set", "x=1"], (1, "", "invalid record name\n")),
     ],
@@ -119,6 +119,8 @@ def test_pinned_records_of_files_below(commands: Commands) -> None:
     assert (commands.userdb / "dom/d1").read_text() == "c@d\thome=/c|uid=3|gid=4\n"
     assert commands.run("userdb", "-show", "dom/d1/") == (0, "c@d\n", "")
     assert commands.run("userdb", "-show", "dom/d1/c@d") == (0, "home=/c\nuid=3\ngid=4\n", "")
+    answer = commands.run("userdb", "nodir/x/zzz", "set", "home=/z")
+    assert answer == (1, "", f"{commands.userdb}/nodir: No such file or directory\n")
     answer = commands.run("userdb", "zzz", "set", "home=/z")
     assert answer == (1, "", f"{commands.userdb}: not a file.\n")
 
@@ -188,7 +190,7 @@ def test_userdbpw_makes_hashes(commands: Commands, monkeypatch: pytest.MonkeyPat
 def test_userdbpw_refuses(commands: Commands) -> None:
     refusal = (1, "", "userdbpw: invalid argument.\n")
     assert commands.run("userdbpw", "-hmac-sha512", stdin=b"x\n") == refusal
-    assert commands.run("userdbpw") == (1, "", "")
+    assert commands.run("userdbpw") == (1, "", "No password was given.\n")
 
 
 @pytest.mark.parametrize(
@@ -216,9 +218,12 @@ def test_authpasswd(commands: Commands, method: str | None, start: str) -> None:
 
 
 def test_authpasswd_refuses(commands: Commands) -> None:
-    refusal = (1, "", "authpasswd: unknown method: nosuch\n")
+    hint = "(authpasswd --help lists them)"
+    refusal = (1, "", f"authpasswd: unknown method: nosuch {hint}\n")
     assert commands.run("authpasswd", "nosuch", stdin=b"x\n") == refusal
-    assert commands.run("authpasswd") == (1, "", "")
+    usage = (1, "", "Usage: authpasswd [method]\n")
+    assert commands.run("authpasswd", "md5", "sha", stdin=b"x\n") == usage
+    assert commands.run("authpasswd") == (1, "", "No password was given.\n")
     assert commands.run("authpasswd", "sha", stdin=b"\n")[0] == 0
 
 

@@ -28,14 +28,11 @@ EXAMPLES = """
 Exit codes: 0 done, or running already; 1 not running, or it did not stop; 2 a wrong command
 line; 75 it cannot start now; with --check also 75 for settings that cannot be used.
 
+\b
 Examples:
-
   authdaemond start                        in the background, log to syslog
-
   authdaemond restart                      read the settings again (SIGHUP)
-
   authdaemond --foreground --socket ./s    until SIGTERM, log to standard error
-
   authdaemond --check                      try the settings and the back ends
 
 Settings of ours in authdaemonrc: authcustomclass=PACKAGE.MODULE:CLASS, the class behind authcustom;

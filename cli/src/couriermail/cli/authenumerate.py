@@ -23,10 +23,9 @@ Each line is: name, uid, gid, home and maildir, with TAB between them.
 
 Exit codes: 0 the list is complete, 1 it is not, or a wrong command line.
 
+\b
 Examples:
-
   authenumerate            all accounts
-
   authenumerate -s -o      those that share folders, with their options
 """
 
@@ -56,7 +55,8 @@ def authenumerate(
     except DaemonUnavailableError as error:
         typer.echo(f"ERR: authdaemon: s_connect() failed: {error.reason}", err=True)
         raise typer.Exit(1) from None
-    except DirectoryError:
+    except DirectoryError as error:
+        typer.echo(f"authenumerate: {error}", err=True)
         raise typer.Exit(1) from None
     except BrokenPipeError:
         raise typer.Exit(1) from None

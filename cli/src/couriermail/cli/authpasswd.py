@@ -44,10 +44,12 @@ def main() -> None:
         authpasswd(["--help"], prog_name="authpasswd")
     from couriermail.cli.userdb_errors import fail, telling_userdb_errors
 
+    if len(words) > 1:
+        fail("Usage: authpasswd [method]")
     try:
         scheme = scheme_of(words[0] if words else None)
     except ValueError:
-        fail(f"authpasswd: unknown method: {words[0]}")
+        fail(f"authpasswd: unknown method: {words[0]} (authpasswd --help lists them)")
     from couriermail.cli.password_input import read_password
 
     password = read_password()

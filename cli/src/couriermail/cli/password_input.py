@@ -16,7 +16,7 @@ __all__ = ["read_line", "read_password"]
 
 
 def read_password() -> str:
-    """The password; exits with 1 when there is none."""
+    """The password; exits with 1 and a line when there is none."""
     if not sys.stdin.isatty():
         return _required(read_line())
     with _without_echo():
@@ -43,7 +43,9 @@ def _asked(prompt: str) -> str:
 
 def _required(line: bytes | None) -> str:
     if line is None:
-        sys.exit(1)
+        from couriermail.cli.userdb_errors import fail
+
+        fail("No password was given.")
     return line.decode("utf-8", "surrogateescape")
 
 

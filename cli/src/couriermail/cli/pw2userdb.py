@@ -23,7 +23,7 @@ Exit codes: 0 done, 1 a wrong option, a file that cannot be read, or no user vpo
 
 \b
 Examples:
-  pw2userdb > /etc/courier/userdb                   every system user
+  umask 077; pw2userdb > /etc/courier/userdb        every system user; nobody else may read it
   pw2userdb --passwd=FILE --noshadow --domain=D     a file of virtual users
 """
 

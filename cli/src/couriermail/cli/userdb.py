@@ -182,7 +182,7 @@ def _asked(name: str, field: bytes) -> bytes:
         sys.stdout.flush()
     value = read_line()
     if value is None:
-        sys.exit(1)
+        fail(f"{name}.{os.fsdecode(field)}: no value was given.")
     if b"|" in value:
         fail("Invalid value.")
     return value

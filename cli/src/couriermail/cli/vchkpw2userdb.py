@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 a wrong option, a file that cannot be read, or no user vpo
 
 \b
 Examples:
-  vchkpw2userdb > userdb                     all in one
+  umask 077; vchkpw2userdb > userdb          all in one; nobody else may read it
   vchkpw2userdb --todir=userdb               one file for each domain
 """
 

@@ -159,6 +159,8 @@ def hold_lock(path: str, *, mode: int) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _error(error, os.path.dirname(path)) from error
     except (OSError, ValueError) as error:
         raise _error(error, path) from error
     try:
