@@ -8,80 +8,16 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict, Unpack
 
-import attrs
 import pytest
+from tests.support.localaccount import BODY, DELIVERED, Account
 
-from couriermail.core import FaultPlan, clear_faults, install_faults
-from couriermail.maildir import Maildir
-from couriermail.mta.local import AgentSettings, LocalJob, LocalResult, deliver_batch
+from couriermail.core import FaultPlan, install_faults
+from couriermail.mta.local import AgentSettings, LocalResult, deliver_batch
 
-BODY = b"Subject: hello\n\nFrom x\n>From y\nend\n"
-DELIVERED = ("Message delivered.",)
 LOOP = ("Mail loop - already have my Delivered-To: header.",)
-
-
-class JobFields(TypedDict, total=False):
-    """The fields of a job that tests set."""
-
-    recipient: str
-    sender: str
-    home: str
-    maildir: str
-    quota: str
-    extension: str
-    default_instructions: str
-    body: bytes | int
-    ledger: str
-    environment: Mapping[str, str]
-
-
-@attrs.define
-class Account:
-    """A home directory and the ways to have mail delivered to it."""
-
-    home: Path
-    settings: AgentSettings = attrs.field(factory=lambda: AgentSettings(localtimeout=30.0))
-
-    def job(self, key: int = 1, **fields: Unpack[JobFields]) -> LocalJob:
-        job = LocalJob(
-            key=key,
-            recipient="rcpt@example.com",
-            sender="sender@example.org",
-            user="rcpt",
-            home=str(self.home),
-            size=len(BODY),
-            body=BODY,
-        )
-        return attrs.evolve(job, **fields)
-
-    def deliver(self, courier: str | None = None, **fields: Unpack[JobFields]) -> LocalResult:
-        if courier is not None:
-            (self.home / ".courier").write_text(courier)
-        [result] = self.deliver_all([self.job(**fields)])
-        return result
-
-    def deliver_all(self, jobs: list[LocalJob]) -> list[LocalResult]:
-        results: list[LocalResult] = []
-        deliver_batch(jobs, self.settings, results.append, now=lambda: 0.0)
-        return results
-
-    def messages(self, name: str = "Maildir") -> list[bytes]:
-        return [path.read_bytes() for path in sorted((self.home / name / "new").iterdir())]
-
-
-@pytest.fixture
-def account(tmp_path: Path) -> Iterator[Account]:
-    umask = os.umask(0o077)  # as the agent has it
-    home = tmp_path / "home"
-    home.mkdir()
-    Maildir.create(home / "Maildir")
-    yield Account(home)
-    clear_faults()
-    os.umask(umask)
 
 
 @pytest.mark.parametrize("courier", [None, ""], ids=["absent", "empty"])
@@ -434,153 +370,6 @@ def test_the_quota_of_the_account_stops_the_tenth_message(account: Account) -> N
     assert first == "1000S,100C"
 
 
-def test_what_a_command_says_is_kept_up_to_4095_octets(account: Account) -> None:
-    result = account.deliver("| yes 0123456 | head -c 200000 >&2\n")
-
-    assert result.kind == "success"
-    assert len("\n".join(result.lines[:-1])) <= 4095
-    assert result.lines[:2] == ("0123456", "0123456")
-
-
-def test_output_and_standard_error_come_together_in_order(account: Account) -> None:
-    assert account.deliver("|echo a; echo b >&2; echo c\n").lines == ("a", "b", "c", *DELIVERED)
-
-
-def test_a_background_child_does_not_hold_up_the_delivery(account: Account) -> None:
-    started = time.monotonic()
-
-    assert account.deliver("| sleep 20 & echo $! >pid\n").kind == "success"
-
-    assert time.monotonic() - started < 10
-    os.kill(int((account.home / "pid").read_text()), 9)
-
-
-def test_a_stuck_command_is_ended_and_deferred(
-    account: Account, caplog: pytest.LogCaptureFixture
-) -> None:
-    account.settings = AgentSettings(localtimeout=0.2, kill_after=0.2)
-
-    result = account.deliver("| trap '' TERM; sleep 30; sleep 30\n")
-
-    assert (result.kind, result.lines) == ("deferral", ("Command took too long.",))
-    stuck = [record.getMessage() for record in caplog.records if "stuck" in record.getMessage()]
-    assert [text.split(", ")[-1] for text in stuck] == ["sending signal 15", "sending signal 9"]
-
-
-def test_the_time_is_shared_by_the_commands_of_one_delivery(account: Account) -> None:
-    account.settings = AgentSettings(localtimeout=0.3, kill_after=0.2)
-
-    assert account.deliver("| sleep 0.2\n| sleep 30\n").lines == ("Command took too long.",)
-
-
-def test_waiting_for_other_deliveries_costs_no_time(account: Account) -> None:
-    account.settings = AgentSettings(localtimeout=0.9, kill_after=0.2)
-    (account.home / ".courier").write_text("| sleep 0.1\n./Maildir/\n| sleep 0.1\n")
-
-    results = account.deliver_all([account.job(key) for key in range(10)])
-
-    assert {result.kind for result in results} == {"success"}
-
-
-def test_a_locked_mbox_is_given_up_when_nobody_waits(account: Account) -> None:
-    (account.home / "mbox").touch()
-    (account.home / ".courier").write_text("./mbox\n")
-    read_end, write_end = os.pipe()
-    results: list[LocalResult] = []
-    lock = account.home / "mbox.lock"
-    lock.write_text("1:another.host.example\n")
-
-    cutter = threading.Timer(0.1, os.write, [write_end, b"x"])
-    cutter.start()
-    started = time.monotonic()
-    deliver_batch([account.job()], account.settings, results.append, lifeline=read_end)
-    cutter.join()
-    os.close(read_end)
-    os.close(write_end)
-
-    assert time.monotonic() - started < 4
-    assert results[0].kind == "deferral"
-    assert lock.exists()
-
-
-def test_the_message_is_a_seekable_file_for_every_command(account: Account) -> None:
-    result = account.deliver("| tail -c 4 | head -c 3; exit 0\n| wc -c\n| read x; cat >copy\n")
-
-    assert result.lines == ("end", str(len(BODY)), *DELIVERED)
-
-
-def test_a_command_cannot_spoil_the_message_for_the_next(account: Account) -> None:
-    result = account.deliver("| echo spoiled 1<>/dev/stdin >&0; exit 0\n| cat >copy\n")
-
-    assert result.kind == "success"
-    assert (account.home / "copy").read_bytes() == BODY
-
-
-def test_a_large_message_is_read_through_its_descriptor(account: Account, tmp_path: Path) -> None:
-    large = BODY + b"line of text\n" * 50_000
-    (tmp_path / "body").write_bytes(large)
-    (account.home / ".courier").write_text("./Maildir/\n./mbox\n| cat >copy\n|wc -c\n")
-    with (tmp_path / "body").open("rb") as file:
-        result = account.deliver(body=file.fileno())
-
-    assert result.lines == (str(len(large)), *DELIVERED)
-    assert account.messages()[0].endswith(large)
-    assert (account.home / "copy").read_bytes() == large
-
-
-def test_an_empty_message_is_delivered(account: Account, tmp_path: Path) -> None:
-    (tmp_path / "body").write_bytes(b"")
-    (account.home / ".courier").write_text("./Maildir/\n|wc -c\n")
-    with (tmp_path / "body").open("rb") as file:
-        assert account.deliver(body=file.fileno()).lines == ("0", *DELIVERED)
-    assert account.deliver(body=b"").lines == ("0", *DELIVERED)
-
-
-def test_commands_see_exactly_the_documented_variables(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SECRET", "x")
-    account.settings = AgentSettings(
-        environment={"TZ": "UTC", "COURIER_HOME": "/", "PATH": "/usr/bin:/bin", "HOME": "no"}
-    )
-    account.deliver(
-        "| env >ENV\n",
-        quota="1000000S",
-        maildir="./Mail",
-        environment={"DSNNOTIFY": "N", "MAXDELS": "1", "SENDER": "no"},
-    )
-
-    seen = dict(line.split("=", 1) for line in (account.home / "ENV").read_text().splitlines())
-    shells_own = {"PWD", "_", "SHLVL", "OLDPWD"}
-    when = seen.pop("UFLINE")
-    assert when == f"From sender@example.org {time.ctime(0.0)}"
-    assert {name: value for name, value in seen.items() if name not in shells_own} == {
-        "DEFAULT": "",
-        "DSNNOTIFY": "N",
-        "DTLINE": "Delivered-To: rcpt@example.com",
-        "EXT": "",
-        "EXT2": "",
-        "EXT3": "",
-        "EXT4": "",
-        "HOME": str(account.home),
-        "HOST": "example.com",
-        "LOCAL": "rcpt",
-        "MAILDIRQUOTA": "1000000S",
-        "MAILDROPDEFAULT": "./Mail",
-        "PATH": "/usr/bin:/bin",
-        "RECIPIENT": "rcpt@example.com",
-        "RPLINE": "Return-Path: <sender@example.org>",
-        "SENDER": "sender@example.org",
-        "SHELL": "/bin/sh",
-        "TZ": "UTC",
-        "USER": "rcpt",
-    }
-
-
-def test_a_recipient_without_domain_has_the_host_localhost(account: Account) -> None:
-    assert account.deliver('|echo "$LOCAL $HOST"\n', recipient="rcpt").lines[0] == "rcpt localhost"
-
-
 def test_a_retry_skips_mailboxes_that_have_the_message(account: Account) -> None:
     courier = "./Maildir/\n./mbox\n| test -e ready || exit 75\n./second\n"
     deferred = account.deliver(courier)
@@ -679,3 +468,24 @@ def test_mail_files_are_private(account: Account) -> None:
 
     [path] = (account.home / "Maildir" / "new").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_locked_mbox_is_given_up_when_nobody_waits(account: Account) -> None:
+    (account.home / "mbox").touch()
+    (account.home / ".courier").write_text("./mbox\n")
+    read_end, write_end = os.pipe()
+    results: list[LocalResult] = []
+    lock = account.home / "mbox.lock"
+    lock.write_text("1:another.host.example\n")
+
+    cutter = threading.Timer(0.1, os.write, [write_end, b"x"])
+    cutter.start()
+    started = time.monotonic()
+    deliver_batch([account.job()], account.settings, results.append, lifeline=read_end)
+    cutter.join()
+    os.close(read_end)
+    os.close(write_end)
+
+    assert time.monotonic() - started < 4
+    assert results[0].kind == "deferral"
+    assert lock.exists()
