@@ -10,6 +10,7 @@ import os
 import sys
 
 from couriermail.cli.authdaemon_places import REMOTE, daemon_client
+from couriermail.cli.option_words import take_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,13 +114,11 @@ def _read_option(request: Request, word: str, rest: list[str]) -> None:
     if word in SWITCHES:
         request.json = True
         return
-    name = LONG_OPTIONS.get(word) or OPTIONS_WITH_VALUE.get(word[:2])
-    if name is None:
+    option = take_value(word, rest, letters=OPTIONS_WITH_VALUE, words=LONG_OPTIONS)
+    if option is None:
         raise UsageError
-    glued = "" if word in LONG_OPTIONS else word[2:]
-    if not glued and not rest:
-        raise UsageError
-    request.values[name] = glued or rest.pop(0)
+    name, value = option
+    request.values[name] = value
 
 
 def _ask(request: Request) -> bool:

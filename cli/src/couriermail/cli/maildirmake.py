@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from couriermail.cli.option_words import take_value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,13 +128,11 @@ def _read_option(request: Request, rest: list[str]) -> None:
     if word in SWITCHES:
         request.switches.add(SWITCHES[word])
         return
-    name = LONG_OPTIONS.get(word) or OPTIONS_WITH_VALUE.get(word[:2])
-    if name is None:
+    option = take_value(word, rest, letters=OPTIONS_WITH_VALUE, words=LONG_OPTIONS)
+    if option is None:
         raise UsageError
-    glued = "" if word in LONG_OPTIONS else word[2:]
-    if not glued and not rest:
-        raise UsageError
-    request.values[name] = glued or rest.pop(0)
+    name, value = option
+    request.values[name] = value
 
 
 def _names_folder(request: Request) -> bool:
