@@ -19,16 +19,21 @@ if TYPE_CHECKING:
         AutoreplyHistory,
         AutoreplyHistoryError,
     )
+    from couriermail.filter.checking import check_recipe
     from couriermail.filter.decision import DecisionHost
+    from couriermail.filter.dryrun import Decision, DryRunTotals, dry_run
     from couriermail.filter.errors import (
         FilterError,
         RecipeLimitError,
         RecipeRuntimeError,
         RecipeSyntaxError,
     )
+    from couriermail.filter.explaining import Explanation, Step, explain
+    from couriermail.filter.findings import Finding, Severity
     from couriermail.filter.interfaces import Database, FilterMessage, Host, Observer
     from couriermail.filter.local import LocalHost
     from couriermail.filter.message import BytesMessage
+    from couriermail.filter.messagesource import MessageSource, MessageSourceError, StoredMessage
     from couriermail.filter.observed import PatternSearch
     from couriermail.filter.outcome import (
         CommandResult,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     )
     from couriermail.filter.parser import parse
     from couriermail.filter.recipe import Recipe, compile_recipe, encode_environment, start_run
+    from couriermail.filter.rehearsal import RehearsalHost
     from couriermail.filter.run import Run
     from couriermail.filter.syntax import Node, walk
 else:
@@ -60,6 +66,27 @@ else:
                 "AutoreplyHistory",
                 "AutoreplyHistoryError",
             ),
+            "checking": ("check_recipe",),
+            "dryrun": (
+                "Decision",
+                "DryRunTotals",
+                "dry_run",
+            ),
+            "explaining": (
+                "Explanation",
+                "Step",
+                "explain",
+            ),
+            "findings": (
+                "Finding",
+                "Severity",
+            ),
+            "messagesource": (
+                "MessageSource",
+                "MessageSourceError",
+                "StoredMessage",
+            ),
+            "rehearsal": ("RehearsalHost",),
             "decision": ("DecisionHost",),
             "errors": (
                 "FilterError",
@@ -98,14 +125,20 @@ __all__ = [
     "BytesMessage",
     "CommandResult",
     "Database",
+    "Decision",
     "DecisionHost",
     "Delivery",
     "DeliveryOptions",
+    "DryRunTotals",
+    "Explanation",
     "FilterError",
     "FilterMessage",
     "FilterOutcome",
+    "Finding",
     "Host",
     "LocalHost",
+    "MessageSource",
+    "MessageSourceError",
     "Node",
     "Observer",
     "PatternSearch",
@@ -113,12 +146,19 @@ __all__ = [
     "RecipeLimitError",
     "RecipeRuntimeError",
     "RecipeSyntaxError",
+    "RehearsalHost",
     "Run",
     "RunLimits",
+    "Severity",
     "ShellCommand",
+    "Step",
+    "StoredMessage",
+    "check_recipe",
     "compile_recipe",
     "decide_autoreply",
+    "dry_run",
     "encode_environment",
+    "explain",
     "mailbox_key",
     "parse",
     "start_run",
