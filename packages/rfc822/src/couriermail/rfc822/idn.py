@@ -1,8 +1,10 @@
 """Domains of international mail: between U-labels and A-labels.
 
-Nothing that cannot be converted is lost: it comes back as it went in.  The conversion is that
-of the standard library (IDNA 2003, RFC 3490 with nameprep), which maps a few characters that
-IDNA 2008 keeps, such as sharp s.  Source: RFC 3490, RFC 6531, spec rfc822 4.4.
+Nothing that cannot be converted is lost: it comes back as it went in.  The conversion is
+IDNA 2008 with the mapping of UTS 46 where the package `idna` is installed (the extra `idna`).
+Labels that IDNA 2008 refuses, and all without that package, are converted by the standard library
+(IDNA 2003, RFC 3490 with nameprep), which maps a few characters that IDNA 2008 keeps, such as
+sharp s.  Source: RFC 5891, RFC 3490, RFC 6531, spec rfc822 4.4.
 """
 
 from __future__ import annotations
@@ -18,12 +20,10 @@ def domain_to_ascii(domain: str) -> str:
         return domain.lower()
     if len(domain) > _LONGEST_DOMAIN:
         return domain
-    from encodings.idna import ToASCII
-
     try:
         # RFC 3490 3.1: four kinds of full stop separate labels
         labels = domain.translate(_DOTS).split(".")
-        return ".".join(ToASCII(label).decode() if label else "" for label in labels).lower()
+        return ".".join(map(_label_to_ascii, labels)).lower()
     except UnicodeError:
         return domain
 
@@ -55,12 +55,31 @@ _LONGEST_LABEL = 63
 _DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
 
 
+def _label_to_ascii(label: str) -> str:
+    if label.isascii():
+        return label
+    try:
+        from idna import alabel, uts46_remap
+
+        return alabel(uts46_remap(label, std3_rules=False)).decode()
+    except (ImportError, UnicodeError):
+        from encodings.idna import ToASCII
+
+        return ToASCII(label).decode()
+
+
 def _label_to_unicode(label: str) -> str:
     if not label.lower().startswith("xn--") or len(label) > _LONGEST_LABEL:
         return label
+    try:
+        from idna import ulabel
+
+        return ulabel(label)
+    except (ImportError, UnicodeError):
+        pass
     from encodings.idna import ToUnicode
 
     try:
-        return ToUnicode(label).lower()
+        return ToUnicode(label.lower()).lower()
     except UnicodeError:
         return label
