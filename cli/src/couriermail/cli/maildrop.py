@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from couriermail.filter.message import BytesMessage
     from couriermail.filter.run import Run
 
-__all__ = ["OPTIONS_WITH_VALUE", "SWITCHES", "Request", "UsageError", "main", "read_command_line"]
+__all__ = [
+    "OPTIONS_WITH_VALUE",
+    "STUDIES",
+    "SWITCHES",
+    "Request",
+    "UsageError",
+    "main",
+    "read_command_line",
+    "starting_variables",
+]
 
 # Option letters whose value is the rest of the word or the next word.
 OPTIONS_WITH_VALUE = {
@@ -36,6 +45,8 @@ OPTIONS_WITH_VALUE = {
     "w": "warn_percent",
     "W": "warn_file",
 }
+# As the first word: what is done with a recipe instead of a delivery.
+STUDIES = frozenset(("--check", "--dry-run", "--explain"))
 SWITCHES = {"a": "account_errors", "m": "embedded", "v": "version"}
 
 QUOTA_WARNING_FILE = "quotawarnmsg"
@@ -114,6 +125,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         from couriermail.cli.maildrop_app import app
 
         app(["--help"], prog_name="maildrop")
+    if arguments and arguments[0] in STUDIES:
+        from couriermail.cli.maildrop_study import study
+
+        study(arguments)
     sys.exit(_run(arguments))
 
 
@@ -218,7 +233,7 @@ def _filter(request: Request, identity: Identity, config: str) -> int:
     run = start_run(
         message,
         host=_host(request, identity, config),
-        variables=_variables(request, identity, name, arguments, sender),
+        variables=starting_variables(request, identity, name, arguments, sender),
         imports=dict(os.environb),
         sender=os.fsencode(sender or ""),
         embedded=is_judging,
@@ -309,10 +324,18 @@ def _quota_warning(values: dict[str, str], config: str) -> QuotaWarning | None:
     return QuotaWarning(int(percent), tuple(path for path in paths if path))
 
 
-def _variables(
+def starting_variables(
     request: Request, identity: Identity, name: str, arguments: list[str], sender: str | None
 ) -> dict[bytes, bytes]:
-    """The variables that recipes start with (spec filter 4.11)."""
+    """The variables that recipes start with (spec filter 4.11).
+
+    Args:
+        request: the command line.
+        identity: for whom the recipes run.
+        name: the filter file, as given.
+        arguments: the words behind it.
+        sender: the envelope sender, or None.
+    """
     from couriermail.filter.values import MessageText
 
     found = _imported(is_delivery=request.is_delivery)

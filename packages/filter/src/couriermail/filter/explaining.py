@@ -144,6 +144,7 @@ def explain(
     message: FilterMessage | bytes,
     *,
     name: str = "recipe",
+    source: bytes = b"",
     home: str | os.PathLike[str] = ".",
     host: Host | None = None,
     env: Mapping[str, str] | None = None,
@@ -158,6 +159,7 @@ def explain(
         recipe: a compiled recipe, or its text.
         message: the message, LF line ends.
         name: the file name of a recipe that is given as text.
+        source: the text of a compiled recipe, to show its lines.
         home: where relative paths start.
         host: does what the recipe asks for; one that touches nothing when None.
         env: variables to start with.
@@ -172,8 +174,8 @@ def explain(
     """
     compiled = recipe if isinstance(recipe, Recipe) else compile_recipe(recipe, name=name)
     collector = _Collector()
-    if not isinstance(recipe, Recipe):
-        collector.sources[name] = os.fsencode(recipe) if isinstance(recipe, str) else recipe
+    text = source if isinstance(recipe, Recipe) else recipe
+    collector.sources[compiled.name] = os.fsencode(text) if isinstance(text, str) else text
     run = start_rehearsal(
         compiled,
         message,
