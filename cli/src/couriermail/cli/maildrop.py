@@ -157,9 +157,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    from importlib.metadata import version
+    from couriermail.cli.version import VERSION
 
-    print(f"maildrop (couriermail) {version('couriermail-cli')}")
+    print(f"maildrop (couriermail) {VERSION}")
     print("Maildir quotas, dot-locks and MIME patterns are always available.")
     return 0
 

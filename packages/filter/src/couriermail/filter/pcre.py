@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ClassVar
 
+    from couriermail.filter.chains import Chain
+
 __all__ = ["PatternError", "Translation", "translate"]
 
 _CHARACTERS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -60,8 +62,7 @@ class Translation:
         is_block_safe: True when it may search many lines at once.
         needs_text: True when it cannot be compiled for byte subjects.
         required: literals that every match contains, as written.
-        chain: literals which, joined by `.*`, are the whole pattern; None for other patterns.
-            A pattern anchored at a side has a line end at that side of the chain.
+        chain: the whole pattern when it is literals joined by `.*`; None for other patterns.
     """
 
     __slots__ = ("chain", "is_block_safe", "needs_text", "required", "source")
@@ -73,7 +74,7 @@ class Translation:
         is_block_safe: bool,
         needs_text: bool,
         required: tuple[str, ...],
-        chain: tuple[str, ...] | None,
+        chain: Chain | None,
     ) -> None:
         self.source = source
         self.is_block_safe = is_block_safe
@@ -136,8 +137,7 @@ class _Translator:
             self.other(_NEVER)
             return
         self.out.append(_quoted(char))
-        if self.depth == 0:
-            self.literals.add(char)
+        self.literals.add(char, in_group=self.depth > 0)
 
     def other(self, source: str) -> None:
         """Emit something that is not a literal."""
@@ -148,13 +148,11 @@ class _Translator:
 
     def _dot(self) -> None:
         text = self.text
-        if text[self.at : self.at + 2] == ".*" and text[self.at + 2 : self.at + 3] not in (
-            "?",
-            "+",
-        ):
+        gap, following = text[self.at : self.at + 2], text[self.at + 2 : self.at + 3]
+        if gap in (".*", ".+") and following not in ("?", "+"):
             self.at += 2
-            self.out.append(".*")
-            self.literals.gap()
+            self.out.append(gap)
+            self.literals.gap(least=int(gap == ".+"))
             return
         self.at += 1
         self.other(".")
@@ -174,13 +172,16 @@ class _Translator:
         self.out.append("|")
         if self.depth == 0:
             self.literals.give_up()
+        else:
+            self.literals.not_a_chain()
 
     def _close(self) -> None:
         if not self.depth:
             raise self.error("unmatched closing parenthesis")
         self.at += 1
         self.depth -= 1
-        self.other(")")
+        self.out.append(")")
+        self.literals.close()
 
     def _quantifier(self) -> None:
         text = self.text
@@ -199,8 +200,7 @@ class _Translator:
             body += text[end]
             end += 1
         self.at = end
-        may_be_absent = sign in "*?" or body[1:2] == "0"
-        self.literals.repeat(may_be_absent=may_be_absent)
+        self.literals.repeat(body)
         self.out.append(body)
 
     # -- escapes -----------------------------------------------------------------------
@@ -399,7 +399,11 @@ class _Translator:
         self.depth += 1
         if self.depth > 200:
             raise self.error("parentheses are too deeply nested")
-        self.other(source)
+        self.out.append(source)
+        if source == "(":
+            self.literals.open()
+        else:
+            self.literals.interrupt()
 
     def _special_group(self) -> None:
         text, at = self.text, self.at

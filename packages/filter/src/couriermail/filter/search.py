@@ -1,13 +1,15 @@
 """Patterns against lines and strings, and their weights (spec filter 4.8).
 
 Most patterns of real recipes never reach the `regex` engine.  A pattern made of literals
-joined by `.*` is searched for with `bytes.find`; any other one is given up at once when one of
-the literals that it must contain does not occur.  Only what is left imports the engine (20 ms
-of start-up), compiles and runs it, under a time limit because patterns can be exponential.
+joined by `.*`, with or without groups, is searched for by `chains`; any other one is given up
+at once when one of the literals that it must contain does not occur.  Only what is left imports
+the engine (20 ms of start-up), compiles and runs it, under a time limit because patterns can be
+exponential.
 """
 
 from __future__ import annotations
 
+from couriermail.filter.chains import ChainSearch
 from couriermail.filter.pcre import PatternError, translate
 from couriermail.filter.values import to_number
 
@@ -145,7 +147,8 @@ class CompiledPattern:
         self._seconds = seconds
         self._engines: dict[tuple[bool, bool], _Engine] = {}
         first = translate(self._pattern, in_block=True, is_ascii=True)
-        self._chain = None if first.chain is None else self._folded(first.chain)
+        folds = not case_sensitive
+        self._chain = None if first.chain is None else ChainSearch(first.chain, folds=folds)
         self._required = self._folded(first.required)
 
     def first_line(self, subject: Subject) -> Found | None:
@@ -159,7 +162,8 @@ class CompiledPattern:
         if not subject.is_ascii and subject.text is None:
             return iter(())  # spec filter 4.8: not UTF-8 is no match
         if self._chain is not None and (subject.is_ascii or self._case_sensitive):
-            return self._chain_lines(subject, self._chain)
+            haystack = subject.raw if self._case_sensitive else subject.folded
+            return self._chain.lines(subject.raw, haystack)
         return self._engine(in_block=True, is_ascii=subject.is_ascii).lines(subject, self._seconds)
 
     def first_in(self, text: bytes) -> Found | None:
@@ -188,17 +192,6 @@ class CompiledPattern:
         haystack = subject.raw if self._case_sensitive else subject.folded
         return all(literal in haystack for literal in self._required)
 
-    def _chain_lines(self, subject: Subject, chain: tuple[bytes, ...]) -> Iterator[Found]:
-        haystack = subject.raw if self._case_sensitive else subject.folded
-        first, last = chain[0], chain[-1]
-        skip = first[:1] == b"\n"
-        at = 0 if first else 1
-        while (start := haystack.find(first, at)) >= 0 and start < len(haystack) - (not skip):
-            end, line_end = _chain_end(haystack, start, chain)
-            if end >= 0:
-                yield (subject.raw[start + skip : end - (last[-1:] == b"\n" and end > start + 1)],)
-            at = line_end if first else line_end + 1
-
     def _engine(self, *, in_block: bool, is_ascii: bool) -> _Engine:
         key = (in_block, is_ascii)
         engine = self._engines.get(key)
@@ -212,26 +205,6 @@ class CompiledPattern:
             )
             self._engines[key] = engine
         return engine
-
-
-def _chain_end(haystack: bytes, start: int, chain: tuple[bytes, ...]) -> tuple[int, int]:
-    """Where a chain whose first literal stands at `start` ends, or -1; and its line's end."""
-    at = start + len(chain[0])
-    if len(chain) == 1:
-        if at > start + 1 and haystack[at - 1] == 10:
-            return at, at - 1
-        return at, haystack.find(b"\n", at)
-    line_end = haystack.find(b"\n", at)
-    for literal in chain[1:-1]:
-        at = haystack.find(literal, at, line_end)
-        if at < 0:
-            return -1, line_end
-        at += len(literal)
-    last = chain[-1]
-    if not last:
-        return line_end, line_end
-    found = haystack.rfind(last, at, line_end + 1)
-    return (found + len(last) if found >= 0 else -1), line_end
 
 
 class _Engine:
