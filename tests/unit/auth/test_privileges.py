@@ -81,7 +81,7 @@ def test_an_unknown_system_user_is_an_error() -> None:
         drop_privileges(attrs.evolve(account("/"), system_user="no-such-user"))
         return "dropped"
 
-    assert "does not know" in in_child(work)
+    assert "this system lacks" in in_child(work)
 
 
 def test_an_account_without_address_changes_nothing() -> None:

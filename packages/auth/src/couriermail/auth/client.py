@@ -25,6 +25,7 @@ from couriermail.auth.errors import (
     InvalidLoginError,
     WireError,
 )
+from couriermail.auth.passwd import system_uid
 from couriermail.auth.wire import (
     AuthRequest,
     EnumerateRequest,
@@ -214,14 +215,5 @@ def _account(fields: AccountFields | None, name: str) -> Account | None:
         return None
     uid = None
     if fields.uid is None and fields.system_user:
-        uid = _uid_of(fields.system_user)
+        uid = system_uid(fields.system_user)
     return fields.account(name, uid)
-
-
-def _uid_of(system_user: str) -> int:
-    import pwd
-
-    try:
-        return pwd.getpwnam(system_user).pw_uid
-    except KeyError as error:
-        raise DirectoryError("authdaemond names a user that this system lacks") from error

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from couriermail.core.clock import Clock
 
-__all__ = ["PasswdDirectory"]
+__all__ = ["PasswdDirectory", "system_uid"]
 
 MAX_CACHED_NAMES = 10_000  # bounds what strangers can make us remember
 
@@ -76,3 +76,15 @@ class PasswdDirectory:
             system_user=name,
             password=entry.pw_passwd if len(entry.pw_passwd) > 1 else None,  # "x": in shadow
         )
+
+
+def system_uid(system_user: str) -> int:
+    """The uid of a system user whom another directory names.
+
+    Raises:
+        DirectoryError: this system has no such user.
+    """
+    try:
+        return pwd.getpwnam(system_user).pw_uid
+    except (KeyError, ValueError) as error:
+        raise DirectoryError("an account belongs to a user that this system lacks") from error

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
-import pwd
 import stat
 
 from couriermail.auth.errors import AuthError, DirectoryError
+from couriermail.auth.passwd import system_uid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ def _system_identity(account: Account) -> tuple[str | None, int]:
     """The system's name of the user, if it has one to follow, and the uid."""
     if account.system_user is None:
         return None, account.uid
-    try:
-        return account.system_user, pwd.getpwnam(account.system_user).pw_uid
-    except KeyError as error:
-        raise DirectoryError("the system does not know the account's user") from error
+    return account.system_user, system_uid(account.system_user)
 
 
 def _copy(source: str, target: str, account: Account) -> None:

@@ -14,7 +14,6 @@ import attrs
 from couriermail.auth.account import Account, AccountOptions
 from couriermail.auth.backends.credentials import (
     LoginCheck,
-    accept_cram,
     id_of,
     is_clean_text,
     login_name,
@@ -28,13 +27,13 @@ from couriermail.auth.backends.ldapfilters import (
 )
 from couriermail.auth.backends.ldapsettings import LdapSettings
 from couriermail.auth.backends.session import Session
+from couriermail.auth.backends.sessionmodule import SessionModule
 from couriermail.auth.rcfile import RcFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from couriermail.auth.module import CramResponse
 
 __all__ = ["LdapModule", "open_ldap_module"]
 
@@ -59,7 +58,7 @@ class _Found:
 
 
 @attrs.define(eq=False)
-class LdapModule:
+class LdapModule(SessionModule[LdapSettings, LdapConnection]):
     """An `AuthModule` over a directory; changes passwords and lists accounts.
 
     Attributes:
@@ -98,14 +97,6 @@ class LdapModule:
             return self._accept(settings, found, password)
 
         return self.session.run(check)
-
-    def cram(self, response: CramResponse, service: str) -> Account | None:
-        """Check a CRAM response against the attribute with the clear password.
-
-        Raises:
-            DirectoryError: the question cannot be answered now.
-        """
-        return accept_cram(self.lookup(response.name, service), response)
 
     def change_password(self, name: str, old: str, new: str, service: str) -> bool:
         """Store a new password in those attributes for passwords that the entry has.
@@ -151,14 +142,6 @@ class LdapModule:
             return sorted(filter(None, found), key=lambda account: account.address)
 
         yield from self.session.run(list_all)
-
-    def idle(self) -> None:
-        """Close the connection until the next request."""
-        self.session.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.session.close()
 
     def _find(
         self, connection: LdapConnection, settings: LdapSettings, name: str, service: str

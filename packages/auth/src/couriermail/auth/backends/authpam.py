@@ -16,16 +16,12 @@ import attrs
 
 from couriermail.auth.account import is_safe_name
 from couriermail.auth.backends.pam import ACCEPTED, REFUSED
-from couriermail.auth.backends.systemusers import change_system_password, listed_users
+from couriermail.auth.backends.systemusers import PasswdBackEnd
 from couriermail.auth.errors import DirectoryError
-from couriermail.auth.passwd import PasswdDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from couriermail.auth.account import Account
-    from couriermail.auth.module import CramResponse
 
 __all__ = ["PamModule"]
 
@@ -35,19 +31,13 @@ _log = logging.getLogger("couriermail.auth")
 
 
 @attrs.define(eq=False, kw_only=True)
-class PamModule:
+class PamModule(PasswdBackEnd):
     """An `AuthModule` that asks PAM; changes passwords and lists accounts.
 
-    Attributes:
-        passwd_command: the words of passwd(1).
-        name: the module's name in a chain.
+    PAM wants to see the password, so CRAM is refused.
     """
 
-    passwd_command: Sequence[str] = ("passwd",)
     name: str = "authpam"
-    _users: PasswdDirectory = attrs.field(
-        factory=lambda: PasswdDirectory(revalidate=0.0), init=False
-    )
 
     def lookup(self, name: str, service: str) -> Account | None:
         """Find a user, with the hash from shadow where this process can read it.
@@ -82,33 +72,6 @@ class PamModule:
             return None
         account = self.lookup(name, service)
         return None if account is None else attrs.evolve(account, clear_password=password)
-
-    def cram(self, response: CramResponse, service: str) -> Account | None:
-        """Refuse: PAM wants to see the password."""
-        return None
-
-    def change_password(self, name: str, old: str, new: str, service: str) -> bool:
-        """Change the password of a user with passwd(1).
-
-        Raises:
-            DirectoryError: passwd(1) did not do it.
-        """
-        account = self._users.lookup(name, service)
-        return change_system_password(account, old, new, self.passwd_command)
-
-    def accounts(self) -> Iterator[Account]:
-        """The users that are no system's own, sorted by name.
-
-        Raises:
-            DirectoryError: the system's files cannot be read.
-        """
-        yield from listed_users(self._users)
-
-    def idle(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing is kept."""
 
 
 def _is_service_name(service: str) -> bool:

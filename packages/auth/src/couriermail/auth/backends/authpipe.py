@@ -16,6 +16,7 @@ import attrs
 
 from couriermail.auth.backends.pipechild import PipeChild
 from couriermail.auth.errors import DirectoryError, InvalidLoginError
+from couriermail.auth.passwd import system_uid
 from couriermail.auth.wire import (
     EnumerateRequest,
     PasswdRequest,
@@ -140,13 +141,5 @@ def _account(name: str, reply: ReplyReader | None) -> Account | None:
     if reply.fields is None:
         raise DirectoryError("authpipe: the program answers another question")
     user = reply.fields.system_user
-    return reply.fields.account(name, _uid_of(user) if user and reply.fields.uid is None else None)
-
-
-def _uid_of(system_user: str) -> int:
-    import pwd
-
-    try:
-        return pwd.getpwnam(system_user).pw_uid
-    except (KeyError, ValueError):
-        raise DirectoryError("authpipe: the program names a user that is none") from None
+    uid = system_uid(user) if user and reply.fields.uid is None else None
+    return reply.fields.account(name, uid)

@@ -16,13 +16,13 @@ import attrs
 from couriermail.auth.account import Account, AccountOptions
 from couriermail.auth.backends.credentials import (
     LoginCheck,
-    accept_cram,
     id_of,
     is_clean_text,
     login_name,
     usable_account,
 )
 from couriermail.auth.backends.session import Session
+from couriermail.auth.backends.sessionmodule import SessionModule
 from couriermail.auth.backends.sqlqueries import (
     NewPassword,
     Query,
@@ -38,7 +38,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from couriermail.auth.module import CramResponse
 
 __all__ = ["SqlConnection", "SqlModule", "text_of"]
 
@@ -71,7 +70,7 @@ class SqlConnection(Protocol):
 
 
 @attrs.define(eq=False)
-class SqlModule:
+class SqlModule(SessionModule[SqlSettings, SqlConnection]):
     """An `AuthModule` over a table of accounts; changes passwords and lists accounts.
 
     Attributes:
@@ -133,14 +132,6 @@ class SqlModule:
         """
         return self._check.accept(self.lookup(name, service), password)
 
-    def cram(self, response: CramResponse, service: str) -> Account | None:
-        """Check a CRAM response against the clear column; see `AuthModule.cram`.
-
-        Raises:
-            DirectoryError: the question cannot be answered now.
-        """
-        return accept_cram(self.lookup(response.name, service), response)
-
     def change_password(self, name: str, old: str, new: str, service: str) -> bool:
         """Store a new password, hashed as the old one was, in all columns for passwords.
 
@@ -175,14 +166,6 @@ class SqlModule:
         found = (self._listed_account(row) for row in rows)
         yield from sorted(filter(None, found), key=lambda account: account.address)
 
-    def idle(self) -> None:
-        """Close the connection until the next request."""
-        self.session.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.session.close()
-
     def _account(self, name: str, row: Sequence[object]) -> Account | None:
         if len(row) < _SELECT_COLUMNS:
             raise DirectoryError(f"{self.name}: the query gives fewer than 6 columns")
@@ -209,16 +192,9 @@ class SqlModule:
             raise DirectoryError(f"{self.name}: the list gives fewer than 4 columns")
         texts = [text_of(value) for value in row]
         address, uid, gid, home, maildir, options = (*texts, "", "")[:6]
-        account = Account(
-            name=address,
-            address=address,
-            uid=id_of(uid),
-            gid=id_of(gid),
-            home=home,
-            maildir=maildir or None,
-            options=AccountOptions(options),
-        )
-        return usable_account(account, self.name)
+        # In the order of the other query: no passwords, quota and name.
+        row = (address, "", "", uid, gid, home, maildir, "", "", options)
+        return self._account(address, row)
 
 
 def text_of(value: object) -> str:

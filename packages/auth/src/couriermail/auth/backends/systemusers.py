@@ -26,29 +26,65 @@ if TYPE_CHECKING:
 
     FindShadow = Callable[[str], ShadowEntry | None]
 
-__all__ = ["MIN_LISTED_UID", "SystemUsersModule", "change_system_password", "listed_users"]
+__all__ = ["MIN_LISTED_UID", "PasswdBackEnd", "SystemUsersModule"]
 
 MIN_LISTED_UID = 100  # below are users that nobody logs in as
 
 
 @attrs.define(eq=False, kw_only=True)
-class SystemUsersModule:
-    """An `AuthModule` over the system's users; changes passwords and lists accounts.
+class PasswdBackEnd:
+    """What modules over the system's users have in common.
 
     Attributes:
         name: the module's name in a chain.
-        find_shadow: finds a line of the shadow file; None: hashes are in passwd itself.
         passwd_command: the words of passwd(1).
-        clock: tells the day, for what expires.
     """
 
     name: str
-    find_shadow: FindShadow | None = None
     passwd_command: Sequence[str] = ("passwd",)
-    clock: Clock = attrs.field(factory=SystemClock)
     _users: PasswdDirectory = attrs.field(
         factory=lambda: PasswdDirectory(revalidate=0.0), init=False
     )
+
+    def cram(self, response: CramResponse, service: str) -> Account | None:
+        """Refuse: no clear password is known here."""
+        return None
+
+    def change_password(self, name: str, old: str, new: str, service: str) -> bool:
+        """Change the password of a user with passwd(1).
+
+        Raises:
+            DirectoryError: passwd(1) did not do it.
+        """
+        account = self._users.lookup(name, service)
+        return _change_password(account, old, new, self.passwd_command)
+
+    def accounts(self) -> Iterator[Account]:
+        """The users that are no system's own, sorted by name.
+
+        Raises:
+            DirectoryError: the system's files cannot be read.
+        """
+        yield from _listed_users(self._users)
+
+    def idle(self) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class SystemUsersModule(PasswdBackEnd):
+    """An `AuthModule` over the system's users; changes passwords and lists accounts.
+
+    Attributes:
+        find_shadow: finds a line of the shadow file; None: hashes are in passwd itself.
+        clock: tells the day, for what expires.
+    """
+
+    find_shadow: FindShadow | None = None
+    clock: Clock = attrs.field(factory=SystemClock)
     _check: LoginCheck = attrs.field(factory=LoginCheck, init=False)
 
     def lookup(self, name: str, service: str) -> Account | None:
@@ -75,37 +111,8 @@ class SystemUsersModule:
         """
         return self._check.accept(self.lookup(name, service), password)
 
-    def cram(self, response: CramResponse, service: str) -> Account | None:
-        """Refuse: no clear password is known."""
-        return None
 
-    def change_password(self, name: str, old: str, new: str, service: str) -> bool:
-        """Change the password of a user with passwd(1).
-
-        Raises:
-            DirectoryError: passwd(1) did not do it.
-        """
-        account = self._users.lookup(name, service)
-        return change_system_password(account, old, new, self.passwd_command)
-
-    def accounts(self) -> Iterator[Account]:
-        """The users that are no system's own, sorted by name.
-
-        Raises:
-            DirectoryError: the system's files cannot be read.
-        """
-        yield from listed_users(self._users)
-
-    def idle(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing is kept."""
-
-
-def change_system_password(
-    account: Account | None, old: str, new: str, command: Sequence[str]
-) -> bool:
+def _change_password(account: Account | None, old: str, new: str, command: Sequence[str]) -> bool:
     """Let passwd(1) change a user's password; False for no user, or texts that are no password.
 
     Raises:
@@ -119,7 +126,7 @@ def change_system_password(
     return True
 
 
-def listed_users(users: PasswdDirectory) -> Iterator[Account]:
+def _listed_users(users: PasswdDirectory) -> Iterator[Account]:
     """The users from `MIN_LISTED_UID` on, sorted by name.
 
     Raises:
