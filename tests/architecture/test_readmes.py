@@ -15,6 +15,7 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # Examples that need nothing else are run, not only read: what then holds.
 SELF_CONTAINED = {
+    "rfc822": "message.headers['Subject'] == 'hé' and to.name == 'To'",
     "table": "len(find_first(Table.open('relays.dat'), domain_keys(b'a.org')).value) == 7",
     "auth": "accounts.login('john', 'secret', 'imap').uid == 1000",
     "fax": "page.rows == tuple(rows) and page.is_complete",
