@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.architecture.workspace import ROOT, Distribution, imports_of, with_code
@@ -129,6 +130,26 @@ def test_commands_that_run_once_per_message_start_light() -> None:
         if loaded.intersection(NEVER_IN_A_COMMAND)
     }
     assert heavy == {}
+
+
+def test_a_recipe_that_captures_what_simple_patterns_match_loads_no_engine(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe"
+    recipe.write_text('if (/^Subject: *(.*)$/)\n{\n X="$MATCH1"\n}\necho "$X"\nexit\n')
+    recipe.chmod(0o600)
+    program = (
+        "import sys\nfrom couriermail.cli.maildrop import main\n"
+        "try: main()\nfinally: print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(recipe)],
+        input="Subject: hello\n\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found, loaded = done.stdout.splitlines()
+    assert found == "hello"
+    assert set(NEVER_IN_A_COMMAND).intersection(loaded.split()) == set()
 
 
 @rooms

@@ -17,6 +17,7 @@ ROOMS = (
     "maildir_delivery",
     "maildir_listing",
     "local_delivery",
+    "lmtp",
     "queue_commit",
     "smtp_engine",
 )
