@@ -360,7 +360,7 @@ def files(home: Path) -> dict[str, bytes]:
         if not path.is_file() or re.fullmatch(r"r\d*", name):
             continue
         content = re.sub(rb"(?m)^(From \S+|Date:) .* \d{4}$", rb"\1 *", path.read_bytes())
-        content = re.sub(rb"Date: \*\nFrom: .*\nSubj: .*\n!Err: [^|!].*\n\n", b"", content)
+        content = re.sub(rb"Date: \*\nFrom: .*\nSubj: .*\n!Err: [^|!](?s:.*?)\n\n", b"", content)
         if "/new/" in name or "/cur/" in name:  # names of one second sort by what means nothing
             size_and_flags = path.name[path.name.index(",S=") :]
             name = f"{os.path.dirname(name)}/*{size_and_flags}"
