@@ -14,7 +14,7 @@ from tests.support.servers import Directory, Server, mariadb, postgres, slapd
 from tests.support.sqlsites import SqlSite
 
 ENGINES = ("sqlite", "mysql", "pgsql")
-TABLE = """CREATE TABLE passwd (
+TABLE = """CREATE TABLE IF NOT EXISTS passwd (
     id {text}, crypt {text}, clear {text}, uid integer, gid integer, home {text},
     maildir {text}, quota {text}, name {text}, options {text}, defaultdelivery {text})"""
 
@@ -49,6 +49,7 @@ def directory_server() -> Iterator[Directory]:
 def _execute_sqlite(path: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
     connection = sqlite3.connect(path)
     try:
+        connection.execute("PRAGMA synchronous=OFF")
         with connection:
             return connection.execute(statement, values).fetchall()
     finally:
@@ -59,7 +60,12 @@ def _execute_mysql(path: Path, statement: str, *values: object) -> list[tuple[ob
     import pymysql
 
     with pymysql.connect(
-        unix_socket=str(path), user="mail", password="sekrit", database="mail", autocommit=True
+        unix_socket=str(path),
+        user="mail",
+        password="sekrit",
+        database="mail",
+        autocommit=True,
+        ssl_disabled=True,
     ) as connection:
         cursor = connection.cursor()
         cursor.execute(statement.replace("?", "%s"), values or None)
@@ -132,8 +138,9 @@ def make_sql_site(
             site = _pgsql_site(tmp_path, *request.getfixturevalue("postgres_server"))
         else:
             site = _sqlite_site(tmp_path)
-        site.execute("DROP TABLE IF EXISTS passwd")
+        # The servers are shared: emptying a table is ten times cheaper there than making one.
         site.execute(TABLE.format(text="varchar(250)"))
+        site.execute("DELETE FROM passwd")
         sites.append(site)
         return site
 
