@@ -16,6 +16,7 @@ from tests.support.sqlsites import MARKER
 
 from couriermail.auth import CramResponse, DirectoryError
 from couriermail.auth.backends.authldap import LdapModule
+from couriermail.auth.backends.ldapconnection import LdapConnection
 from couriermail.auth.modules import ModuleSettings, load_module
 from couriermail.auth.passwords import hash_password, verify_password
 from couriermail.auth.rcfile import RcFileError
@@ -200,6 +201,30 @@ def test_only_the_password_logs_in(site: LdapSite, form: str) -> None:
     for wrong in ("", "Secret", "secret ", "secret\0"):
         assert module.login("alice@example.com", wrong, "imap") is None, wrong
     assert module.login("nobody@example.com", "secret", "imap") is None
+
+
+def test_an_unknown_name_costs_a_bind_as_well(
+    site: LdapSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal takes as long for an unknown name as for a wrong password."""
+    site.add("alice@example.com")
+    module = site.module(LDAP_AUTHBIND="1")
+    tried: list[str] = []
+    bind = LdapConnection.bind
+
+    def record(self: LdapConnection, dn: str, password: str) -> bool:
+        tried.append(dn)
+        if "broken" in password:
+            raise DirectoryError("no answer")
+        return bind(self, dn, password)
+
+    module.lookup("alice@example.com", "imap")
+    monkeypatch.setattr(LdapConnection, "bind", record)
+    assert module.login("nobody@example.com", "secret", "imap") is None
+    assert tried == [site.base]
+    assert module.login("nobody@example.com", "broken", "imap") is None  # still nobody
+    with pytest.raises(DirectoryError):
+        module.login("alice@example.com", "broken", "imap")
 
 
 def test_the_clear_password_decides_where_both_are_stored(site: LdapSite) -> None:

@@ -28,6 +28,7 @@ from couriermail.auth.backends.ldapfilters import (
 from couriermail.auth.backends.ldapsettings import LdapSettings
 from couriermail.auth.backends.session import Session
 from couriermail.auth.backends.sessionmodule import SessionModule
+from couriermail.auth.errors import DirectoryError
 from couriermail.auth.rcfile import RcFile
 
 TYPE_CHECKING = False
@@ -160,13 +161,26 @@ class LdapModule(SessionModule[LdapSettings, LdapConnection]):
     ) -> Account | None:
         if not settings.has_authbind:
             return self._check.accept(found.account if found else None, password)
-        if found is None:
-            return None
-        own = LdapConnection.open_as(settings, found.entry.dn, password)
-        if own is None:
-            return None
-        own.close()
-        return attrs.evolve(found.account, clear_password=password)
+        is_right = _binds(settings, found, password)
+        return attrs.evolve(found.account, clear_password=password) if found and is_right else None
+
+
+def _binds(settings: LdapSettings, found: _Found | None, password: str) -> bool:
+    """Tell whether a password binds as an entry.
+
+    Who was not found costs a bind as well, in vain: the time that a refusal takes must not tell
+    which names exist (spec auth 7).
+    """
+    try:
+        own = LdapConnection.open_as(settings, found.entry.dn if found else settings.base, password)
+    except DirectoryError:
+        if found:
+            raise
+        return False
+    if own is None:
+        return False
+    own.close()
+    return True
 
 
 def _find_entry(
