@@ -43,7 +43,7 @@ Exit codes: 0 nothing found; 1 warnings; 65 errors; 66 a recipe cannot be read.
 \b
 Examples:
   maildrop --check ~/.mailfilter
-  maildrop --check --mailboxes --json ~/.mailfilter
+  maildrop --check --mailboxes --home ~ ~/.mailfilter
 """
 _EXPLAIN_HELP = """
 The message is read from standard input. Nothing is delivered, and no command is run.
@@ -52,7 +52,7 @@ Exit codes: 0 explained; 65 the recipe has a syntax error; 66 it cannot be read.
 
 \b
 Examples:
-  maildrop --explain ~/.mailfilter < message
+  maildrop --explain --home ~ ~/.mailfilter < message
   maildrop --explain --json ~/.mailfilter < message
 """
 _DRY_RUN_HELP = """
@@ -64,7 +64,7 @@ Exit codes: 0 done; 65 the recipe has a syntax error; 66 there are no messages, 
 
 \b
 Examples:
-  maildrop --dry-run ~/Maildir ~/.mailfilter
+  maildrop --dry-run --home ~ ~/Maildir ~/.mailfilter
   maildrop --dry-run --totals archive.mbox ./new-recipe
   maildrop --dry-run --json ~/Maildir ./new-recipe
 """
@@ -74,6 +74,9 @@ _RUN_COMMANDS = typer.Option(
 )
 _JSON = typer.Option("--json", help="Write JSON, for programs.")
 _EMBEDDED = typer.Option("-m", help="The recipe judges only.")
+_HOME = typer.Option(
+    "--home", metavar="DIRECTORY", help="What $HOME is, and where relative paths start."
+)
 _SENDER = typer.Option("-f", metavar="ADDRESS", help="Envelope sender.")
 
 
@@ -102,6 +105,7 @@ def check(
     mailboxes: Annotated[
         bool, typer.Option("--mailboxes", help="Also look whether the mailboxes are there.")
     ] = False,
+    home: Annotated[Path | None, _HOME] = None,
 ) -> None:
     """Look for mistakes in recipes, and in the files that they include."""
     found: list[Finding] = []
@@ -110,8 +114,8 @@ def check(
             _read_recipe(name),
             name=name,
             embedded=embedded,
-            home=Path.cwd(),
-            variables={"HOME": os.environ.get("HOME", "")},
+            home=home or Path.cwd(),
+            variables={"HOME": _environment(name, home)["HOME"]},
             checks_mailboxes=mailboxes,
         )
     if as_json:
@@ -131,6 +135,7 @@ def explain_message(
     embedded: Annotated[bool, _EMBEDDED] = False,
     sender: Annotated[str | None, _SENDER] = None,
     run_commands: Annotated[bool, _RUN_COMMANDS] = False,
+    home: Annotated[Path | None, _HOME] = None,
 ) -> None:
     """Show which line of a recipe matched what in the message on standard input."""
     text = _read_recipe(recipe)
@@ -138,8 +143,8 @@ def explain_message(
         _compiled(text, recipe, embedded=embedded),
         sys.stdin.buffer.read().replace(b"\r\n", b"\n"),
         source=text,
-        home=Path.cwd(),
-        env=_environment(recipe),
+        home=home or Path.cwd(),
+        env=_environment(recipe, home),
         imports=dict(os.environ),
         sender=sender,
         runs_commands=run_commands,
@@ -160,6 +165,7 @@ def dry_run_messages(
     totals_only: Annotated[bool, typer.Option("--totals", help="Write the totals only.")] = False,
     embedded: Annotated[bool, _EMBEDDED] = False,
     run_commands: Annotated[bool, _RUN_COMMANDS] = False,
+    home: Annotated[Path | None, _HOME] = None,
 ) -> None:
     """Show where each of many messages would go."""
     compiled = _compiled(_read_recipe(recipe), recipe, embedded=embedded)
@@ -167,8 +173,8 @@ def dry_run_messages(
     decisions = dry_run(
         compiled,
         source,
-        home=Path.cwd(),
-        env=_environment(recipe),
+        home=home or Path.cwd(),
+        env=_environment(recipe, home),
         imports=dict(os.environ),
         runs_commands=run_commands,
     )
@@ -203,9 +209,16 @@ def _compiled(text: bytes, name: str, *, embedded: bool) -> Recipe:
         sys.exit(ERRORS)
 
 
-def _environment(recipe: str) -> dict[str, str]:
-    """The variables that the recipe would start with if `maildrop RECIPE` ran it now."""
+def _environment(recipe: str, home: Path | None) -> dict[str, str]:
+    """The variables that the recipe would start with if `maildrop RECIPE` ran it now.
+
+    Args:
+        recipe: the recipe's file name.
+        home: another HOME than the account's, or None.
+    """
     identity = become(user=None, ids=None, config=config_directory())
+    if home is not None:
+        identity.home = str(home.absolute())
     request = Request()
     request.arguments = [recipe]
     variables = starting_variables(request, identity, recipe, [], None)

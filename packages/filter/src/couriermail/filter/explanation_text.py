@@ -51,7 +51,7 @@ def _heading(step: Step, lines: list[bytes]) -> str:
 def _words(step: Step) -> Iterator[str]:
     """What is said of one step."""
     value = _shown(step.value)
-    subject = _shown(step.subject)
+    subject = shortened(printable(step.subject), WIDTH)
     if step.kind == "search":
         yield from _search_words(step)
     elif step.kind == "condition":
