@@ -29,6 +29,28 @@ def judge(message):
 run_filter(judge)
 """
 
+PYFILTER = f"""\
+#!{sys.executable}
+from couriermail.cli.pyfilter import main
+main()
+"""
+
+SCRIPT = """\
+from couriermail.filter.courierfilter import accept, discard, reject
+
+async def check(msg):
+    subject = msg.headers.get("Subject")
+    if subject == "refuse":
+        return reject(550, "5.7.1 Not here.")
+    if subject == "crash":
+        raise RuntimeError("a mistake in the script")
+    if subject == "drop":
+        return discard()
+    if subject == "quarantine":
+        return accept().quarantine("bob@example.test")
+    return accept().add_header("X-Checked", msg.envelope.sender)
+"""
+
 
 @pytest.fixture
 def site(make_site: Callable[..., MailSite]) -> Iterator[MailSite]:
@@ -123,6 +145,41 @@ def test_ratefilter_limits_a_local_sender(site: MailSite) -> None:
     assert done[2].returncode != 0
     assert "administrative limit" in done[2].stderr + done[2].stdout
     assert refusal(site, "strangers are not limited") is None
+
+
+def test_pyfilter_runs_a_users_script_and_its_failures_hold_the_mail(site: MailSite) -> None:
+    script = site.config / "script.py"
+    script.write_text(SCRIPT.replace("async def check(msg):", "async def check(msg)"))
+    site.write_config("filters/programs/pyfilter", PYFILTER)
+    (site.config / "filters/programs/pyfilter").chmod(0o755)
+    site.write_config("filters/pyfilter", f"{script}\n")
+
+    # A script that cannot be loaded: nothing passes, the log says where it is wrong.
+    start_filters(site, "pyfilter")
+    assert refusal(site, "too early") == UNAVAILABLE
+    log = site.root / "filters.log"
+    wait_for(lambda: "script.py:3: cannot be loaded: SyntaxError" in log.read_text(), "the reason")
+
+    # Mended, it is found when the filter is started again.
+    script.write_text(SCRIPT)
+    wait_for(lambda: refusal(site, "fine") is None, "mail that passes")
+    assert refusal(site, "refuse") == (550, b"5.7.1 Not here.")
+    assert refusal(site, "crash") == (432, b"4.0.0 Mail filters temporarily unavailable.")
+    assert "RuntimeError: a mistake in the script" in log.read_text()
+    assert refusal(site, "drop") is None
+    assert refusal(site, "quarantine") is None
+
+    # Broken while it runs: again nothing passes.
+    script.write_text("def broken(")
+    assert refusal(site, "too late") == (432, b"4.0.0 Mail filters temporarily unavailable.")
+
+    site.wait_empty()
+    [fine] = site.messages("alice")
+    assert b"\nSubject: fine\n" in fine
+    assert b"\nX-Checked: bob@example.test\n" in fine
+    [aside] = site.messages("bob")
+    assert b"\nSubject: quarantine\n" in aside
+    site.assert_no_traceback()
 
 
 def test_a_filter_that_dies_or_hangs_holds_the_mail_until_it_is_back(site: MailSite) -> None:

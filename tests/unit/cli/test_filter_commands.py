@@ -1,4 +1,4 @@
-"""filterctl, courierfilter, dupfilter and ratefilter as commands (spec filter 2.4, 2.6, 4.21, 4.22)."""
+"""filterctl, courierfilter, dupfilter, pyfilter, ratefilter as commands (spec filter 2, 4.21-4.24)."""
 
 from __future__ import annotations
 
@@ -156,6 +156,76 @@ def test_dupfilter_can_be_tried_by_hand(site: Site, tmp_path: Path) -> None:
     assert done.code == 0
 
 
+def test_pyfilter_tries_a_script_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "D").write_text("Subject: x\n\ntext\n")
+    (tmp_path / "C").write_text("sann@x\nM1.2.3\nrbob@x\nR\nN\n")
+    (tmp_path / "script.py").write_text(
+        "from couriermail.filter.courierfilter import accept\n"
+        "async def check(msg):\n"
+        "    changed = accept().remove_header('To').add_header('X-A', msg.headers['Subject'])\n"
+        "    changed = changed.replace_body(b'new').add_recipient('eve@x').quarantine('q@x')\n"
+        "    return changed.remove_recipient('bob@x')\n"
+    )
+    done = run_ours("pyfilter", "--test", "script.py", "D", "C", cwd=tmp_path)
+    assert done == (
+        0,
+        b"200 Ok.\nremove header To\nadd header X-A: x\nreplace body\nremove all recipients\n"
+        b"remove recipient bob@x\nadd recipient eve@x\nadd recipient q@x\n",
+        b"",
+    )
+    assert (tmp_path / "D").read_text() == "Subject: x\n\ntext\n"
+    assert (tmp_path / "C").read_text() == "sann@x\nM1.2.3\nrbob@x\nR\nN\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("def filterdata(path): return 1 / 0", 75, b"ZeroDivisionError"),
+        ("def filterdata(path) return 1", 1, b"script.py:1: cannot be loaded: SyntaxError"),
+        ("def filterdata(path): return open('none').read()", 75, b"FileNotFoundError"),
+        ("def filterdata(path): return 'what?'", 75, b"three-digit code"),
+    ],
+    ids=["raises", "syntax", "file", "no-reply"],
+)
+def test_pyfilter_says_why_a_script_failed(
+    tmp_path: Path, text: str, code: int, message: bytes
+) -> None:
+    (tmp_path / "D").write_text("Subject: x\n\ntext\n")
+    (tmp_path / "script.py").write_text(text)
+    done = run_ours("pyfilter", "--test", "script.py", "D", cwd=tmp_path)
+    assert (done.code, done.out) == (code, b"")
+    assert message in done.err
+
+
+@pytest.mark.parametrize("words", [("mine",), ("--test",), ("--test", "script.py")])
+def test_wrong_arguments_of_pyfilter_end_with_2(words: tuple[str, ...]) -> None:
+    done = run_ours("pyfilter", *words)
+    assert done.code == 2
+    assert b"--test takes a script, a body file and control files" in done.err
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (None, b"pyfilter: filters/pyfilter: not defined.\n"),
+        ("/none/script.py", b"pyfilter: /none/script.py: cannot be read: No such file or dir"),
+        ("no_such.module", b"pyfilter: no_such.module: cannot be loaded: ModuleNotFoundError"),
+    ],
+    ids=["not-defined", "no-file", "no-module"],
+)
+def test_pyfilter_without_its_script_ends_and_leaves_a_socket_that_refuses(
+    site: Site, script: str | None, message: bytes
+) -> None:
+    if script is not None:
+        (site.settings / "pyfilter").write_text(f"{script}\n")
+    (site.state / "filters").mkdir(parents=True)
+    done = run_ours("pyfilter", "-C", str(site.config))
+    assert done.code == 1
+    assert message in done.err
+    assert done.err.count(b"\n") == 1
+    assert (site.state / "filters/pyfilter").is_socket()
+
+
 @pytest.mark.parametrize(
     ("command", "name", "text", "message"),
     [
@@ -163,6 +233,7 @@ def test_dupfilter_can_be_tried_by_hand(site: Site, tmp_path: Path) -> None:
         ("ratefilter", "ratefilter-maxrcpts", "many", b"ratefilter-maxrcpts: holds no number"),
         ("verifyfilter", "verifyfilter-logmode", "most", b"is neither base nor full"),
         ("ratefilter", "ratefilter-code", "200 fine", b"does not begin with a reply code"),
+        ("pyfilter", "pyfilter-numprocs", "many", b"pyfilter-numprocs: holds no number"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -175,7 +246,7 @@ def test_a_setting_that_cannot_be_used_is_named(
     assert done.err.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("command", ["dupfilter", "ratefilter", "verifyfilter"])
+@pytest.mark.parametrize("command", ["dupfilter", "pyfilter", "ratefilter", "verifyfilter"])
 def test_a_filter_without_its_directories_says_so(site: Site, command: str) -> None:
     done = run_ours(command, "-C", str(site.config))
     assert done.code == 75
@@ -183,7 +254,8 @@ def test_a_filter_without_its_directories_says_so(site: Site, command: str) -> N
 
 
 @pytest.mark.parametrize(
-    "command", ["filterctl", "courierfilter", "dupfilter", "ratefilter", "verifyfilter"]
+    "command",
+    ["filterctl", "courierfilter", "dupfilter", "pyfilter", "ratefilter", "verifyfilter"],
 )
 def test_help_has_examples_and_exit_codes(command: str) -> None:
     done = run_ours(command, "--help")

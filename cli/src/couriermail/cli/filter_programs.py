@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from couriermail.cli.layout import config_directory, state_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from couriermail.filter.courierfilter import FilterPlaces, Judge
 
 __all__ = ["find_places", "judge_standard_input", "serve"]
@@ -25,12 +27,25 @@ def find_places(config: str | None) -> FilterPlaces:
     return FilterPlaces(directory, state or state_directory(directory))
 
 
-def serve(judge: Judge, places: FilterPlaces, *, workers: int) -> None:
-    """Be a filter until standard input ends; log lines go to standard error."""
+def serve(
+    judge: Judge,
+    places: FilterPlaces,
+    *,
+    workers: int,
+    prepare: Callable[[], object] | None = None,
+) -> None:
+    """Be a filter until standard input ends; log lines go to standard error.
+
+    Args:
+        judge: decides.
+        places: where the filter listens.
+        workers: messages judged at the same time.
+        prepare: runs when the filter listens and before it says that it is ready.
+    """
     from couriermail.filter.courierfilter import run_filter
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    run_filter(judge, places=places, workers=workers)
+    run_filter(judge, places=places, workers=workers, prepare=prepare)
 
 
 def judge_standard_input(judge: Judge) -> None:

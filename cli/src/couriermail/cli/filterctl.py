@@ -35,7 +35,7 @@ Exit codes: 0 done, or it was so already; 1 wrong arguments, no such filter, or 
 made.
 """
 
-OURS = ("dupfilter", "ratefilter", "verifyfilter")
+OURS = ("dupfilter", "pyfilter", "ratefilter", "verifyfilter")
 
 app = typer.Typer(
     help="Switch global mail filters on and off.",

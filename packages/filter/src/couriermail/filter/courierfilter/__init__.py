@@ -6,6 +6,14 @@ listens on a socket (`run_filter`); `FilterSupervisor` is what keeps filters run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from couriermail.filter.courierfilter.action import (
+        Action,
+        accept,
+        accept_final,
+        defer,
+        discard,
+        reject,
+    )
     from couriermail.filter.courierfilter.client import ask_filter, ask_filters
     from couriermail.filter.courierfilter.control import (
         ControlFile,
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from couriermail.filter.courierfilter.ratefilter import RateJudge
     from couriermail.filter.courierfilter.supervisor import FilterSupervisor
     from couriermail.filter.courierfilter.switches import find_program, switch_off, switch_on
+    from couriermail.filter.courierfilter.userscript import ScriptJudge
     from couriermail.filter.courierfilter.verifycache import VerificationCache
     from couriermail.filter.courierfilter.verifyfilter import (
         Finding,
@@ -51,6 +60,7 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "action": ("Action", "accept", "accept_final", "defer", "discard", "reject"),
             "client": ("ask_filter", "ask_filters"),
             "control": ("ControlFile", "ControlRecipient", "ControlRecord"),
             "dupfilter": ("DuplicateJudge",),
@@ -77,12 +87,14 @@ else:
             "ratefilter": ("RateJudge",),
             "supervisor": ("FilterSupervisor",),
             "switches": ("find_program", "switch_off", "switch_on"),
+            "userscript": ("ScriptJudge",),
             "verifycache": ("VerificationCache",),
             "verifyfilter": ("Finding", "Probe", "SenderVerifier", "VerifyJudge"),
         },
     )
 
 __all__ = [
+    "Action",
     "ControlFile",
     "ControlRecipient",
     "ControlRecord",
@@ -102,15 +114,21 @@ __all__ = [
     "RateJudge",
     "ReplyReader",
     "RequestReader",
+    "ScriptJudge",
     "SenderVerifier",
     "Verdict",
     "VerificationCache",
     "VerifyJudge",
+    "accept",
+    "accept_final",
     "ask_filter",
     "ask_filters",
     "default_places",
+    "defer",
+    "discard",
     "find_program",
     "judge_request",
+    "reject",
     "run_filter",
     "started_by_supervisor",
     "switch_off",

@@ -112,6 +112,11 @@ class ControlFile:
         return {name: value for name, _, value in pairs}
 
     @property
+    def remote_ip(self) -> str:
+        """The client's IP address, or empty."""
+        return self.options.get("TCPREMOTEIP", "")
+
+    @property
     def recipients(self) -> tuple[ControlRecipient, ...]:
         """The recipients in the order that counts them, with what is said of each."""
         found: list[ControlRecipient] = []

@@ -63,7 +63,12 @@ REQUEST_SECONDS = 30.0  # the mail system sends its few lines at once
 
 
 def run_filter(
-    judge: Judge, *, name: str | None = None, places: FilterPlaces | None = None, workers: int = 4
+    judge: Judge,
+    *,
+    name: str | None = None,
+    places: FilterPlaces | None = None,
+    workers: int = 4,
+    prepare: Callable[[], object] | None = None,
 ) -> None:
     """Be a filter until the life line ends.
 
@@ -72,6 +77,8 @@ def run_filter(
         name: the filter's name; the program's own by default.
         places: where sockets and settings lie; `courierfilter` tells by default.
         workers: how many messages are judged at the same time.
+        prepare: called when the socket is there and before the filter says that it is ready.  If
+            it raises, the socket stays and refuses mail for now: none passes unseen (4.20).
 
     Raises:
         StorageError: the socket cannot be made.
@@ -80,6 +87,8 @@ def run_filter(
     place = places or default_places()
     server = FilterServer(judge, place, name or os.path.basename(sys.argv[0]), workers)
     with server:
+        if prepare is not None:
+            prepare()
         say_ready()
         server.serve(LIFE_LINE)
 

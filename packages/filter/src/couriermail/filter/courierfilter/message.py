@@ -8,6 +8,10 @@ from typing import BinaryIO
 from couriermail.filter.courierfilter.control import ControlFile, ControlRecipient
 from couriermail.filter.courierfilter.protocol import FilterRequest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.rfc822 import Headers, Message
+
 __all__ = ["FilteredMessage"]
 
 
@@ -25,6 +29,35 @@ class FilteredMessage:
     def __init__(self, request: FilterRequest) -> None:
         self.body_path = request.body
         self.control_paths = request.controls
+        self._entity: Message | None = None
+
+    @property
+    def entity(self) -> Message:
+        """The message and the tree of its parts; usable until `close`.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self._entity is None:
+            from couriermail.rfc822 import Message
+
+            self._entity = Message.open(self.body_path)
+        return self._entity
+
+    @property
+    def headers(self) -> Headers:
+        """Its header fields.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return self.entity.headers
+
+    def close(self) -> None:
+        """Let go of the file that `entity` has mapped; it can be asked for again."""
+        if self._entity is not None:
+            self._entity.close()
+            self._entity = None
 
     def open(self) -> BinaryIO:
         """The message as a file, for reading piece by piece; the caller closes it.
@@ -57,6 +90,11 @@ class FilteredMessage:
     def auth(self) -> str:
         """The authenticated identity, or empty."""
         return next((control.auth for control in self.controls if control.auth), "")
+
+    @property
+    def envelope(self) -> ControlFile:
+        """The first control file: sender, recipients, auth, source, remote IP address."""
+        return self.controls[0] if self.controls else ControlFile()
 
     @property
     def recipients(self) -> tuple[ControlRecipient, ...]:
