@@ -25,6 +25,12 @@ Examples:
   maildrop ./recipe < message           run a recipe, nothing else
   maildrop -d bob -f alice@example.com < message
   maildrop -V 4 ./recipe < message      show what the recipe does
+
+Without delivering anything, as the first word; each has a --help of its own:
+
+  maildrop --check ./recipe             look for mistakes
+  maildrop --explain ./recipe < message show which line matched what
+  maildrop --dry-run ~/Maildir ./recipe show where each message would go
 """
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
