@@ -16,24 +16,29 @@ Accepted differences:
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.commands import run_ours
 
 from couriermail.auth.passwords import verify_password
 from couriermail.table import Table
 
 DEBIAN = "/usr/sbin"
+OURS = "ours"
 
 
 def run(program: list[str], folder: Path, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-    done = subprocess.run(program, cwd=folder, input=stdin, capture_output=True, check=False)
+    if program[0] == OURS:  # without an interpreter of its own
+        return run_ours(*program[1:], data=stdin, cwd=folder)
+    done = subprocess.run(
+        program, cwd=folder, input=stdin, capture_output=True, check=False, timeout=30
+    )
     return done.returncode, done.stdout, done.stderr
 
 
 def ours(name: str, *words: str) -> list[str]:
-    return [sys.executable, "-m", f"couriermail.cli.{name}", *words]
+    return [OURS, name, *words]
 
 
 def theirs(name: str, *words: str) -> list[str]:

@@ -54,6 +54,7 @@ def _become(command: str, main: object, words: tuple[str, ...], cwd: object) -> 
     try:
         os.chdir(str(cwd))
         sys.argv = [command, *words]
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         assert callable(main)
