@@ -134,3 +134,17 @@ def test_progress_is_shown_late_and_on_terminals_only(stream: io.StringIO) -> No
         progress.advance(1)
         assert stream.getvalue() == shown  # not more often than people can see
     assert stream.getvalue().endswith("\r\x1b[K") is isinstance(stream, Terminal)
+
+
+def test_signs_that_the_locale_lacks_are_escaped(home: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--explain", "good"],
+        cwd=home,
+        input="Subject: hello \N{SNOWMAN}\n\nb\n".encode(),
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert b"hello \\u2603" in done.stdout

@@ -134,3 +134,10 @@ def test_a_compiled_recipe_shows_lines_when_its_text_is_given() -> None:
     recipe = compile_recipe("X=1\n", name="c")
     told = explain(recipe, MESSAGE, source=b"X=1\n", host=DecisionHost(), env={"DEFAULT": "d"})
     assert told.render().startswith('c:1:1:  X=1\n      X = "1"\n')
+
+
+def test_an_error_with_bytes_that_are_no_text_can_be_shown() -> None:
+    told = explain(b'to "none\xff/box"\n', MESSAGE, name="r", home="/nowhere")
+    assert told.exit_code == 75
+    assert "\\xff" in told.render()
+    assert json.dumps(told.as_json())

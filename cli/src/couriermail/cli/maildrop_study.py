@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -92,8 +93,13 @@ APPS = {"--check": check_app, "--explain": explain_app, "--dry-run": dry_run_app
 def study(arguments: Sequence[str]) -> NoReturn:
     """Run the study that the first word names, and exit with its status."""
     word, *others = arguments
+    if isinstance(sys.stdout, TextIOWrapper):  # signs that the locale lacks are escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     with reporting("maildrop"), usage_errors_end_with(TEMPORARY):
-        APPS[word](others, prog_name=f"maildrop {word}")
+        try:
+            APPS[word](others, prog_name=f"maildrop {word}")
+        finally:
+            sys.stdout.flush()
     sys.exit(0)
 
 

@@ -90,13 +90,17 @@ def _outcome_lines(explanation: Explanation) -> Iterator[str]:
     for delivery in explanation.deliveries:
         yield f"{delivery.verb}: {_shown(delivery.target)} ({delivery.kind})"
     if explanation.error:
-        yield f"The message is kept and tried again: {printable(explanation.error.encode())}"
+        yield f"The message is kept and tried again: {_words_of(explanation.error)}"
     elif not explanation.deliveries:
         yield "The message is delivered nowhere."
     for command in explanation.unrun:
         yield f"Not run, though its result may matter: {_shown(command)}"
     yield from (f"Complaint: {printable(line)}" for line in explanation.complaints if line)
     yield f"Exit code {explanation.exit_code}."
+
+
+def _words_of(error: str) -> str:
+    return printable(error.encode("utf-8", "surrogateescape"))
 
 
 def _shown(text: bytes) -> str:

@@ -9,6 +9,7 @@ import attrs
 
 from couriermail.filter.errors import FilterError
 from couriermail.filter.message import BytesMessage
+from couriermail.filter.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,8 @@ def _files_below(path: str) -> Iterator[str]:
             if name.endswith(".eml")
         ]
         if not found:
-            raise MessageSourceError(f"{path}: neither a maildir nor a directory of *.eml files")
+            shown = printable(os.fsencode(path))
+            raise MessageSourceError(f"{shown}: neither a maildir nor a directory of *.eml files")
         yield from sorted(found)
         return
     try:
@@ -168,4 +170,5 @@ def _files_below(path: str) -> Iterator[str]:
 
 
 def _refusal(path: str, error: OSError) -> MessageSourceError:
-    return MessageSourceError(f"{path}: {error.strerror or error}")
+    shown = printable(os.fsencode(path))
+    return MessageSourceError(f"{shown}: {error.strerror or 'not a regular file'}")
