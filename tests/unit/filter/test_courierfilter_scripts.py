@@ -22,6 +22,7 @@ from couriermail.filter.courierfilter import (
     discard,
     judge_request,
     reject,
+    userscript,
 )
 
 BODY = b"Subject: hello\nX-Old: 1\nx-old: 2\n\ntext\n"
@@ -232,6 +233,27 @@ def test_a_script_that_fails_is_never_a_pass(
     assert [record.exc_info is not None for record in caplog.records] == [True]
     assert Path(request_.body).read_bytes() == BODY
     assert added_records(request_) == ["", ""]
+
+
+def test_a_check_that_waits_for_ever_is_given_up(
+    request_: FilterRequest,
+    script: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(userscript, "CHECK_SECONDS", 0.01)
+    script.write_text("import asyncio\nasync def check(msg): await asyncio.Event().wait()")
+    assert judge_request(ScriptJudge(str(script)), request_) == UNAVAILABLE
+    assert "TimeoutError" in caplog.text
+
+
+def test_an_action_that_cannot_be_made_whole_changes_nothing(
+    request_: FilterRequest, script: Path
+) -> None:
+    Path(request_.controls[1]).unlink()
+    script.write_text(IMPORTS + "async def check(msg): return discard().replace_body(b'x')")
+    assert judge_request(ScriptJudge(str(script)), request_) == UNAVAILABLE
+    assert Path(request_.body).read_bytes() == BODY
 
 
 def test_an_error_names_the_line_of_the_script(script: Path) -> None:

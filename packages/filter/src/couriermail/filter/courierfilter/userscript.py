@@ -35,6 +35,7 @@ import attrs
 from couriermail.filter.courierfilter.action import Action, accept
 from couriermail.filter.courierfilter.errors import FilterConfigError, FilterProtocolError
 from couriermail.filter.courierfilter.message import FilteredMessage
+from couriermail.filter.courierfilter.protocol import FilterReply
 
 __all__ = ["ScriptJudge"]
 
@@ -174,7 +175,5 @@ def _ask(module: ModuleType, name: str, path: str) -> str:
 
 
 def _as_action(reply: str) -> Action:
-    from couriermail.filter.courierfilter.protocol import FilterReply
-
     parsed = FilterReply.parse(reply.encode("utf-8", "surrogateescape"))
     return Action(code=parsed.code, text="\n".join(parsed.lines))
