@@ -32,7 +32,7 @@ __all__ = ["RelayLimiter", "check"]
 SETTINGS = "perlfilter-ratelimit"
 DUMP = "perlfilter-dump"
 NUMBERS = ("WINDOW", "MESSAGES", "LIMIT", "EXTERNAL")
-MAPPED = "::ffff:"  # an IPv4 address in IPv6 (RFC 4291 2.5.5.2)
+MAPPED = "::ffff:"  # in front of an IPv4 address on an IPv6 socket
 
 
 async def check(message: FilteredMessage) -> Action:
