@@ -86,3 +86,9 @@ def test_every_line_is_found_once_and_the_search_ends(source: str) -> None:
     lines = ["abc", "c", "", "abc"]
     subject = Subject.of_lines("".join(f"{line}\n" for line in lines).encode())
     assert [*pattern.lines(subject)] == by_engine(pattern, lines)
+
+
+@pytest.mark.parametrize("source", [r"b[\8]", r"b[7-\9]"])
+def test_a_class_takes_an_escaped_eight_or_nine_as_itself(source: str) -> None:
+    pattern = CompiledPattern(source.encode(), case_sensitive=True, seconds=5)
+    assert pattern.first_in(b"ab8") == (b"b8",)

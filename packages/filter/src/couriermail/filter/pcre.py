@@ -519,8 +519,11 @@ class _Translator:
         if kind == "b":
             self.at += 2
             return "\b"
-        if kind.isdigit():
+        if kind in _OCTAL:
             return self._octal()
+        if kind in ("8", "9"):  # no octal digits: themselves, as in PCRE2
+            self.at += 2
+            return kind
         return self._character()
 
     def _range(self, low: str) -> str:
