@@ -33,6 +33,8 @@ def decode_line(line: bytes, *, limit: int = MAX_LINE_BYTES) -> bytes:
         raise SaslAbortedError("response is too long")
     if line == b"=":
         return b""
+    if len(line) % 4:  # Python 3.11 takes one padding character too many
+        raise SaslAbortedError("response is not base64")
     try:
         return a2b_base64(line, strict_mode=True) if line else b""
     except Error:

@@ -8,10 +8,13 @@ user may not be allowed to read the interpreter's library at all.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 
 __all__ = ["PRELOADED", "preload"]
+
+OPTIONAL = ("idna", "idna.uts46data")  # extras that may not be installed
 
 PRELOADED = (
     "ctypes",
@@ -39,5 +42,8 @@ def preload() -> None:
     """Import it all, and keep the collector from touching it: forks share its memory then."""
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in OPTIONAL:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
