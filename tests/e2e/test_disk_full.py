@@ -13,7 +13,7 @@ import pytest
 from tests.support.mailsite import OWNER, MailSite
 
 from couriermail.mta import load_config
-from couriermail.mta.services import open_queue, queue_settings
+from couriermail.mta.queueaccess import open_queue, queue_settings
 
 MakeSite = Callable[..., MailSite]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.mailsite import DEADLINE, MailSite, is_alive, kill
 
 from couriermail.mta import load_config
-from couriermail.mta.services import open_queue
+from couriermail.mta.queueaccess import open_queue
 
 MakeSite = Callable[..., MailSite]
 

@@ -211,7 +211,7 @@ def release(queue_id: str) -> None:
 
 def _queue() -> Queue:
     from couriermail.mta.config import load_config
-    from couriermail.mta.services import open_queue
+    from couriermail.mta.queueaccess import open_queue
 
     return open_queue(load_config(_Chosen.directory))
 

@@ -15,8 +15,8 @@ from couriermail.core import ManualClock
 from couriermail.mta import queuelist
 from couriermail.mta.config import load_config
 from couriermail.mta.errors import MtaError
+from couriermail.mta.queueaccess import open_queue
 from couriermail.mta.queuecontrol import ControlAnswer, QueueControl, decode_summary, encode_summary
-from couriermail.mta.services import open_queue
 from couriermail.mta.submission import Submitter
 from couriermail.mta.submitclient import ServiceUnavailableError, ask, submit
 from couriermail.mta.submitserver import SubmissionProtocol

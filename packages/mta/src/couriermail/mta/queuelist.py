@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from couriermail.mta.errors import MtaError
+from couriermail.mta.queueaccess import open_queue
 from couriermail.mta.queuecontrol import cancel, decode_summary
-from couriermail.mta.services import open_queue
 from couriermail.mta.statedir import StateDir
 from couriermail.mta.submitclient import ask
 from couriermail.queue import MessageNotFoundError, QueueStorageError

@@ -32,6 +32,7 @@ from couriermail.mta.localtransport import LocalTransport
 from couriermail.mta.logins import login_authenticator
 from couriermail.mta.logs import configure_logging
 from couriermail.mta.planner import Lane, Planner, PlannerLimits
+from couriermail.mta.queueaccess import open_queue, retry_schedule
 from couriermail.mta.queuecontrol import QueueControl
 from couriermail.mta.queuelog import QueueLog
 from couriermail.mta.reporter import QueueReporter
@@ -43,12 +44,12 @@ from couriermail.mta.submission import SubmissionSettings, Submitter
 from couriermail.mta.submitserver import SubmissionProtocol
 from couriermail.mta.supervisor import LifeLine
 from couriermail.mta.transport import Route
-from couriermail.queue import Queue, QueueSettings, RetrySchedule
+from couriermail.queue import Queue
 from couriermail.rfc822 import domain_to_ascii
 from couriermail.smtp import Limits, ServerConfig, Timeouts
 from couriermail.smtp.aio import serve
 
-__all__ = ["Courierd", "Courierlocal", "Esmtpd", "account_directory", "open_queue"]
+__all__ = ["Courierd", "Courierlocal", "Esmtpd", "account_directory"]
 
 log = logging.getLogger("couriermail.mta.services")
 
@@ -65,32 +66,6 @@ def account_directory(config: Config) -> Directory:
         directories.append(UserdbDirectory.open(userdb))
     directories.append(PasswdDirectory())
     return ChainDirectory(tuple(directories))
-
-
-def queue_settings(config: Config) -> QueueSettings:
-    """The queue's limits from the configuration."""
-    return QueueSettings(
-        min_free=config.min_free,
-        min_inodes=config.settings.queue.min_inodes,
-        max_delay=retry_schedule(config).longest * 1.01,
-    )
-
-
-def open_queue(config: Config) -> Queue:
-    """Open the queue of a configuration; once in a process."""
-    return Queue.open(StateDir(config.state).queue, settings=queue_settings(config))
-
-
-def retry_schedule(config: Config) -> RetrySchedule:
-    """The retry timetable of a configuration (spec mta.md 9.4)."""
-    retry = config.retry
-    return RetrySchedule(
-        alpha=retry.alpha,
-        beta=max(1, retry.beta),
-        gamma=retry.gamma,
-        maxdelta=retry.maxdelta,
-        manual=config.settings.queue.retrycompat == "manual",
-    )
 
 
 def submission_settings(config: Config) -> SubmissionSettings:
