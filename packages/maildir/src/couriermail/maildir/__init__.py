@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.maildir import Maildir, deliver_all
     from couriermail.maildir.mbox import deliver_mbox
     from couriermail.maildir.names import MaildirKey
+    from couriermail.maildir.pop3list import Pop3List, Pop3Message, list_for_pop3
     from couriermail.maildir.quota import Quota, Usage
     from couriermail.maildir.scanning import Snapshot, find_entry, scan
     from couriermail.maildir.sharedfolders import SharedFolders
@@ -89,6 +90,7 @@ else:
             "maildir": ("Maildir", "deliver_all"),
             "mbox": ("deliver_mbox",),
             "names": ("MaildirKey",),
+            "pop3list": ("Pop3List", "Pop3Message", "list_for_pop3"),
             "quota": ("Quota", "Usage"),
             "scanning": ("Snapshot", "find_entry", "scan"),
             "sharedfolders": ("SharedFolders",),
@@ -132,6 +134,8 @@ __all__ = [
     "MaildirStorageError",
     "NumberedFolder",
     "NumberedMessage",
+    "Pop3List",
+    "Pop3Message",
     "PreparedMessage",
     "Quota",
     "QuotaExceeded",
@@ -158,6 +162,7 @@ __all__ = [
     "find_entry",
     "format_keyword_list",
     "identities_of",
+    "list_for_pop3",
     "list_messages",
     "number_messages",
     "parse_keyword_list",

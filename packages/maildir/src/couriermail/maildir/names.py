@@ -10,6 +10,8 @@ These functions work on text only; no file is touched.
 
 from __future__ import annotations
 
+import os
+
 from couriermail.maildir.errors import InvalidNameError
 
 TYPE_CHECKING = False
@@ -24,6 +26,7 @@ __all__ = [
     "SEPARATOR",
     "TMP",
     "MaildirKey",
+    "arrival_order",
     "counts_for_quota",
     "current_name",
     "escape_host",
@@ -151,6 +154,12 @@ def counts_for_quota(name: str) -> bool:
             if letter == "T":
                 return False
     return True
+
+
+def arrival_order(key: str) -> tuple[int, bytes]:
+    """Sorts keys by arrival: names begin with the second of it (spec maildir 3.2)."""
+    digits = key[: len(key) - len(key.lstrip("0123456789"))]
+    return int(digits[:20] or 0), os.fsencode(key)
 
 
 def is_hidden(name: str) -> bool:

@@ -22,7 +22,7 @@ from couriermail.maildir.delivery import commit_all
 from couriermail.maildir.entries import Entry
 from couriermail.maildir.errors import MaildirError, MaildirMissingError
 from couriermail.maildir.maintenance import accept_new, purge_tmp
-from couriermail.maildir.names import MaildirKey
+from couriermail.maildir.names import MaildirKey, arrival_order
 from couriermail.maildir.replacing import unlink_quietly
 from couriermail.maildir.scanning import scan
 from couriermail.maildir.textfiles import read_text_file, store_text_file, taking_turns
@@ -107,7 +107,7 @@ class UidDatabase:
         next_uid = self.next_uid
         last = [key for key in appended if key in present and key not in uids]
         others = present.difference(uids, last)
-        for key in [*sorted(others, key=_arrival_order), *last]:
+        for key in [*sorted(others, key=arrival_order), *last]:
             uids[key] = next_uid
             next_uid += 1
         return UidDatabase(uidvalidity=self.uidvalidity, next_uid=next_uid, uids=uids)
@@ -251,9 +251,3 @@ def _is_number(text: str) -> bool:
 
 def _by_uid(item: tuple[MaildirKey, int]) -> int:
     return item[1]
-
-
-def _arrival_order(key: str) -> tuple[int, bytes]:
-    """Names begin with the second of arrival (spec maildir 3.2)."""
-    digits = key[: len(key) - len(key.lstrip("0123456789"))]
-    return int(digits[:20] or 0), os.fsencode(key)
