@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.mailsite import OWNER, MailSite
 
-from couriermail.mta import load_config
+from couriermail.mta import load_config, queueaccess
 from couriermail.mta.queueaccess import open_queue, queue_settings
 
 MakeSite = Callable[..., MailSite]
@@ -135,7 +135,6 @@ def test_a_map_that_has_reached_its_end_refuses_for_now(
     import attrs
 
     from couriermail.core import StorageError
-    from couriermail.mta import services
     from couriermail.queue import Envelope, Queue, Recipient, Submission
 
     site = make_site()
@@ -143,7 +142,7 @@ def test_a_map_that_has_reached_its_end_refuses_for_now(
     site.stop()
     config = load_config(str(site.config))
     small = attrs.evolve(queue_settings(config), map_size=1 << 18, map_max=1 << 21, id_block=1)
-    monkeypatch.setattr(services, "queue_settings", lambda _: small)
+    monkeypatch.setattr(queueaccess, "queue_settings", lambda _: small)
     envelope = Envelope(
         sender="bob@example.test", recipients=(Recipient(address="alice@example.test"),)
     )

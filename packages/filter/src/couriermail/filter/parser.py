@@ -233,7 +233,10 @@ class _Parser:
         while self._token.kind == "=":
             name = _variable_name(left)
             if name is None:
-                raise self._error("Syntax error before =")
+                error = self._error("Syntax error before =")
+                self._advance()  # classic tools have read one token more when they notice
+                error.scanner_line = self._lexer.line
+                raise error
             self._advance()
             left = Assign(left.line, left.column, name, self._operation(1))
         self._depth -= 1

@@ -160,7 +160,7 @@ class _Reader:
     def _items(self, depth: int) -> list[Item]:
         """What stands here; one item, none, or the characters of a quotation."""
         char = self.text[self.at]
-        if char in "*+?":
+        if char in "*+?" or (char == "{" and _count_end(self.text, self.at) is not None):
             raise UnreadableShape  # behind something of no width, such as `\b`
         step = self._STEPS.get(char)
         if step is not None:
