@@ -165,7 +165,7 @@ def test_pyfilter_runs_a_users_script_and_its_failures_hold_the_mail(site: MailS
     wait_for(lambda: refusal(site, "fine") is None, "mail that passes")
     assert refusal(site, "refuse") == (550, b"5.7.1 Not here.")
     assert refusal(site, "crash") == (432, b"4.0.0 Mail filters temporarily unavailable.")
-    assert "RuntimeError: a mistake in the script" in log.read_text()
+    wait_for(lambda: "RuntimeError: a mistake in the script" in log.read_text(), "the traceback")
     assert refusal(site, "drop") is None
     assert refusal(site, "quarantine") is None
 
