@@ -15,6 +15,8 @@ from typing import ClassVar, Literal
 
 import attrs
 
+from couriermail.filter.pcre import CONTROLS, quantifier_end
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +132,6 @@ _LINE_END_SETS = frozenset("sDWHvRX")
 _PLAIN_SETS = frozenset("dwhSVN")
 _NOTHING = frozenset("bBK")
 _EDGES: dict[str, Literal["start", "end"]] = {"A": "start", "z": "end", "Z": "end"}
-_CONTROLS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LOOKS = ("?=", "?!", "?<=", "?<!")
 _PLAIN_GROUPS = ("?:", "?>", "?|")
 
@@ -160,7 +161,7 @@ class _Reader:
     def _items(self, depth: int) -> list[Item]:
         """What stands here; one item, none, or the characters of a quotation."""
         char = self.text[self.at]
-        if char in "*+?" or (char == "{" and _count_end(self.text, self.at) is not None):
+        if char in "*+?" or (char == "{" and quantifier_end(self.text, self.at) is not None):
             raise UnreadableShape  # behind something of no width, such as `\b`
         step = self._STEPS.get(char)
         if step is not None:
@@ -175,7 +176,7 @@ class _Reader:
         if sign and sign in "*+?":
             self.at += 1
             is_optional = sign != "+"
-        elif sign == "{" and (end := _count_end(text, at)) is not None:
+        elif sign == "{" and (end := quantifier_end(text, at)) is not None:
             self.at = end
             is_optional = not text[at + 1 : end].partition(",")[0].rstrip("}").strip("0")
         else:
@@ -248,8 +249,8 @@ class _Reader:
             return [Edge(_EDGES[char])]
         if char in _LINE_END_SETS or char in _PLAIN_SETS:
             return [Any(may_be_line_end=char in _LINE_END_SETS)]
-        if char in _CONTROLS:
-            return [Char(_CONTROLS[char])]
+        if char in CONTROLS:
+            return [Char(CONTROLS[char])]
         if char.isdigit() and char != "0" and not self.text[self.at : self.at + 1].isdigit():
             return [Opaque()]
         if not char or char.isalnum():
@@ -285,10 +286,3 @@ class _Reader:
         "^": _edge,
         "$": _edge,
     }
-
-
-def _count_end(text: str, at: int) -> int | None:
-    end = text.find("}", at)
-    low, comma, high = text[at + 1 : end].partition(",") if end > 0 else ("", "", "")
-    is_count = low.isdecimal() and (not high or high.isdecimal()) and (bool(comma) or not high)
-    return end + 1 if is_count else None

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from couriermail.filter.chains import Chain
 
-__all__ = ["PatternError", "Translation", "translate"]
+__all__ = ["CONTROLS", "PatternError", "Translation", "quantifier_end", "translate"]
 
-_CHARACTERS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+CONTROLS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEVER = "(?!)"
 _BOUNDARY = f"(?:(?<![{WORD}])(?=[{WORD}])|(?<=[{WORD}])(?![{WORD}]))"
 _NO_BOUNDARY = f"(?:(?<![{WORD}])(?![{WORD}])|(?<=[{WORD}])(?=[{WORD}]))"
@@ -187,7 +187,7 @@ class _Translator:
         text = self.text
         sign = text[self.at]
         if sign == "{":
-            end = _counted(text, self.at)
+            end = quantifier_end(text, self.at)
             if end is None:
                 self.at += 1
                 self.literal("{")
@@ -242,9 +242,9 @@ class _Translator:
     def _character(self) -> str:
         """One character written as an escape, in or outside a class."""
         char = self.text[self.at + 1 : self.at + 2]
-        if char in _CHARACTERS:
+        if char in CONTROLS:
             self.at += 2
-            return _CHARACTERS[char]
+            return CONTROLS[char]
         if char == "x":
             return self._hexadecimal()
         if char in ("o", "0"):
@@ -576,7 +576,7 @@ class _Translator:
 _ANY_BREAK = r"(?>\r\n|[\n\x0b\f\r\x85\u2028\u2029])"
 
 
-def _counted(text: str, at: int) -> int | None:
+def quantifier_end(text: str, at: int) -> int | None:
     """The end of a `{n}`, `{n,}` or `{n,m}` at `at`; any other brace is a literal."""
     end = text.find("}", at)
     low, comma, high = text[at + 1 : end].partition(",") if end > 0 else ("", "", "")
