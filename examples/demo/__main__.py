@@ -58,8 +58,8 @@ def demonstrate(system: System, letters: list[Letter]) -> int:
     print(f"{len(letters)} messages to {len(RECIPIENTS)} recipients each, accepted and synced")
     heading("mailq before")
     print(system.command("mailq").stdout)
-    system.site.make_free("dave")
     wait_for_deferral(system)
+    system.site.make_free("dave")
     system.command("courier", "flush")
     drain(system)
     total = time.monotonic() - started
