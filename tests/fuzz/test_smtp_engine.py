@@ -37,7 +37,7 @@ WORDS = st.sampled_from(
     [
         b"\r\n", b"\n", b"\r", b".", b"\0", b"EHLO ", b"MAIL FROM:", b"RCPT TO:", b"<a@b.test>", b"<>", b"DATA",
         b"BDAT ", b"5", b" LAST", b"RSET", b"QUIT", b"AUTH PLAIN ", b"AGEAYg==", b"*", b" SIZE=", b" ORCPT=utf-8;",
-        b"\\x{", b"}", b" NOTIFY=", b" ENVID=", b"STARTTLS", b"@", b'"', b"\\", b"[IPv6:", b"]", b"\xff", b"\xc3\xa9",
+        b"\\x{", b"}", b" NOTIFY=", b" ENVID=", b" EXDATA", b"STARTTLS", b"@", b'"', b"\\", b"[IPv6:", b"]", b"\xff", b"\xc3\xa9",
         b"z" * 3000, b"+2B",
     ]
 )  # fmt: skip
@@ -50,6 +50,7 @@ CONFIG = ServerConfig(
     auth_in_clear=True,
     chunking=True,
     courier=True,
+    exdata=True,
 )
 REPLY_LINE = re.compile(rb"[2345][0-9]{2}[ -][^\r\n\0]*\Z")
 

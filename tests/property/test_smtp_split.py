@@ -32,14 +32,16 @@ BODY = st.lists(NASTY, max_size=30).map(b"".join)
 COMMAND = st.sampled_from(
     [
         b"NOOP\r\n", b"RSET\r\n", b"EHLO x\r\n", b"FOO\r\n", b"\r\n", b"NOOP\nRSET\r\n", b"VRFY a\r\n",
-        b"MAIL FROM:<a@b.test> SIZE=1\r\n", b"RCPT TO:<c@d.test>\r\n", b"RCPT TO:<>\r\n",
+        b"MAIL FROM:<a@b.test> SIZE=1\r\n", b"MAIL FROM:<a@b.test> EXDATA\r\n", b"RCPT TO:<c@d.test>\r\n", b"RCPT TO:<>\r\n",
         b"NOOP " + b"y" * 3000 + b"\r\n", b"BDAT 3\r\na\r\n", b"BDAT 2 LAST\r\n\n\r", b"BDAT 0 LAST\r\n",
     ]
 )  # fmt: skip
-TRANSACTION = BODY.map(
-    lambda body: (
-        b"RSET\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n" + body + b"\r\n.\r\n"
-    )
+TRANSACTION = st.builds(
+    lambda mail, body: (
+        b"RSET\r\n" + mail + b"\r\nRCPT TO:<c@d.test>\r\nDATA\r\n" + body + b"\r\n.\r\n"
+    ),
+    st.sampled_from([b"MAIL FROM:<a@b.test>", b"MAIL FROM:<a@b.test> EXDATA"]),
+    BODY,
 )
 DIALOGUE = st.lists(COMMAND | TRANSACTION, max_size=8).map(
     lambda parts: b"EHLO c\r\n" + b"".join(parts)
@@ -49,6 +51,7 @@ CONFIGS = st.builds(
     line_ends=st.sampled_from(["crlf", "lf"]),
     bare=st.sampled_from(["reject", "normalize", "keep"]),
     chunking=st.booleans(),
+    exdata=st.just(True),  # a refused MAIL would lead to the second barrier
     mode=st.just("smtp"),
 )
 
@@ -56,6 +59,15 @@ CONFIGS = st.builds(
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     bounds = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     return [data[start:end] for start, end in pairwise(bounds)]
+
+
+def answer_message(engine: ServerEngine) -> None:
+    """Answer the end of a message: per recipient where the client said EXDATA."""
+    session = engine.session
+    if session.mail is not None and session.mail.exdata:
+        engine.reply_each([Reply(550, "no\nnever")] * len(session.recipients))
+    else:
+        engine.reply(Reply(250, "stored"))
 
 
 def run(pieces: list[bytes], config: ServerConfig) -> tuple[list[object], bytes]:
@@ -78,8 +90,10 @@ def run(pieces: list[bytes], config: ServerConfig) -> tuple[list[object], bytes]
             if isinstance(event, DataStart | DataDiscarded):
                 message = b""
             seen.append(event)
-            if type(event) in AWAITS_REPLY:
-                engine.reply(Reply(250, "stored") if isinstance(event, DataEnd) else None)
+            if isinstance(event, DataEnd):
+                answer_message(engine)
+            elif type(event) in AWAITS_REPLY:
+                engine.reply()
         out += engine.bytes_to_send()
     return seen, out
 

@@ -42,6 +42,8 @@ class ServerConfig:
         dsn: offer DSN and take its parameters.  A server that cannot send delivery reports must
             not: who offers it takes over the duty to send them (RFC 3461 5.2).
         courier: offer XVERP and XSECURITY and take their parameters ("spec smtp 13").
+        exdata: offer XEXDATA in SMTP: clients that said EXDATA get one answer per recipient at
+            the end of a message, joined into one reply ("spec smtp 13.3").
     """
 
     hostname: str = "localhost"
@@ -61,6 +63,12 @@ class ServerConfig:
     smtputf8: bool = True
     dsn: bool = True
     courier: bool = False
+    exdata: bool = False
+
+    @property
+    def has_exdata(self) -> bool:
+        """EXDATA is served: LMTP has answers per recipient by itself."""
+        return self.exdata and self.mode == "smtp"
 
     @property
     def has_auth(self) -> bool:

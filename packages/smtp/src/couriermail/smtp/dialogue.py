@@ -29,7 +29,7 @@ __all__ = ["Dialogue", "Hooks"]
 
 logger = logging.getLogger("couriermail.smtp")
 
-# What a hook may answer: a reply, several (LMTP), an identity (AUTH) or nothing.
+# What a hook may answer: a reply, several (LMTP, EXDATA), an identity (AUTH) or nothing.
 Answer = Reply | Sequence[Reply] | str | None
 Outcome = Answer | Awaitable[Answer]
 

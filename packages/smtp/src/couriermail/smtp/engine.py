@@ -177,17 +177,22 @@ class ServerEngine:
             self._settle_success(event, reply)
 
     def reply_each(self, answers: Sequence[Reply]) -> None:
-        """Answer the end of an LMTP message, one reply per accepted recipient (RFC 2033 4.2).
+        """Answer the end of a message with one reply per accepted recipient.
+
+        LMTP sends them one by one (RFC 2033 4.2), SMTP joined for clients that said EXDATA.
 
         Raises:
-            EngineUseError: this is not LMTP, no message has ended, or the number is wrong.
+            EngineUseError: the client expects one reply for all, no message has ended, or the
+                number is wrong.
         """
-        if not self.session.lmtp or not isinstance(self._pending, events.DataEnd):
-            raise EngineUseError("replies per recipient are for the end of an LMTP message")
-        if len(answers) != self._reply_count():
+        session = self.session
+        is_joint = session.mail is not None and session.mail.exdata
+        if not (session.lmtp or is_joint) or not isinstance(self._pending, events.DataEnd):
+            raise EngineUseError("replies per recipient are for messages by LMTP or EXDATA")
+        if len(answers) != len(session.recipients):
             raise EngineUseError("one reply per accepted recipient")
         self._pending = None
-        self._answer_message(answers)
+        self._answer_message(answers, is_joint=is_joint)
 
     def accept_auth(self, identity: str) -> None:
         """Answer `Auth` or `AuthResponse` with 235: the client is `identity`."""
@@ -402,11 +407,12 @@ class ServerEngine:
         # RFC 2033 4.2: one reply for each accepted RCPT
         return len(self.session.recipients) if self.session.lmtp else 1
 
-    def _answer_message(self, answers: Sequence[Reply]) -> None:
+    def _answer_message(self, answers: Sequence[Reply], *, is_joint: bool = False) -> None:
         if any(answer.is_success for answer in answers):
             self._errors = self._idle_commands = 0
             self.session.messages += 1
         self._end_transaction(None)
+        answers = [replies.joined(answers)] if is_joint else answers
         for answer in answers:
             self._send(answer)
         if any(answer.code in (221, 421) for answer in answers):

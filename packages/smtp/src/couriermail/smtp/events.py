@@ -90,6 +90,7 @@ class Mail:
         auth: the AUTH parameter decoded (RFC 4954 5); empty for `<>`, None without one.
         verp: the client asked for VERP (XVERP; "spec smtp 13.2").
         security: `STARTTLS` when the client demands it on the whole way ("spec smtp 13.1").
+        exdata: the client understands one answer per recipient at the end ("spec smtp 13.3").
     """
 
     reverse_path: str
@@ -101,6 +102,7 @@ class Mail:
     auth: str | None = None
     verp: bool = False
     security: str = ""
+    exdata: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -132,7 +134,8 @@ class DataStart:
 class DataEnd:
     """The whole message has arrived; the reply says whether it is safe now (RFC 5321 4.2.5).
 
-    In LMTP the caller may give one reply per recipient (RFC 2033 4.2).
+    In LMTP (RFC 2033 4.2), and to a client that said EXDATA ("spec smtp 13.3"), the caller may
+    give one reply per recipient.
     """
 
 

@@ -79,6 +79,7 @@ def capabilities(config: ServerConfig, tls: TlsInfo | None) -> list[str]:
         f"AUTH {mechanisms}": bool(mechanisms),  # RFC 4954 3
         f"LIMITS RCPTMAX={limits.recipients} MAILMAX={limits.transactions}": True,  # RFC 9422
         "XVERP=Courier": config.courier,
+        "XEXDATA": config.has_exdata,
         "XSECURITY=NONE,STARTTLS": config.courier,
     }
     return [offer for offer, is_offered in offers.items() if is_offered]

@@ -170,6 +170,14 @@ def _verp(mail: Mail, value: bytes | None, config: ServerConfig) -> Mail:
     return attrs.evolve(mail, verp=True)
 
 
+def _exdata(mail: Mail, value: bytes | None, config: ServerConfig) -> Mail:
+    if not config.has_exdata:
+        raise _unknown()
+    if value is not None:
+        raise _malformed("EXDATA")
+    return attrs.evolve(mail, exdata=True)
+
+
 def _security(mail: Mail, value: bytes | None, config: ServerConfig) -> Mail:
     if not config.courier:
         raise _unknown()
@@ -210,6 +218,7 @@ _MAIL_PARAMETERS: Mapping[bytes, Callable[[Mail, bytes | None, ServerConfig], Ma
     b"AUTH": _auth,  # RFC 4954
     b"VERP": _verp,  # "spec smtp 13.2"
     b"SECURITY": _security,  # "spec smtp 13.1"
+    b"EXDATA": _exdata,  # "spec smtp 13.3"
 }
 _RCPT_PARAMETERS: Mapping[bytes, Callable[[Rcpt, bytes | None, ServerConfig], Rcpt]] = {
     b"NOTIFY": _notify,  # RFC 3461

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from couriermail.core import Reply
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "AUTH_DISABLED",
     "AUTH_FAILED",
@@ -42,6 +46,7 @@ __all__ = [
     "TOO_MANY_RECIPIENTS",
     "TOO_MANY_TRANSACTIONS",
     "UNKNOWN_COMMAND",
+    "joined",
 ]
 
 OK = Reply(250, "Ok", enhanced="2.0.0")
@@ -82,3 +87,15 @@ BAD_CONTENT = Reply(550, "Message holds bare CR, bare LF or NUL", enhanced="5.6.
 MESSAGE_TOO_BIG = Reply(552, "Message is too big", enhanced="5.3.4")  # RFC 1870 6.3
 DATA_BEFORE_REPLY = Reply(421, "Data sent before it was asked for", enhanced="4.7.0")
 TLS_INJECTION = Reply(421, "Data sent between STARTTLS and the handshake", enhanced="4.7.0")
+
+
+def joined(answers: Sequence[Reply]) -> Reply:
+    """One reply to the end of a message for all its recipients ("spec smtp 13.3", EXDATA).
+
+    A 558 whose lines are those of the answers, in the order of the accepted RCPT commands.
+    When all recipients got the message there is nothing to tell apart: the first answer stands
+    for them.  A 558 has no enhanced code: the code of an answer stands in its place.
+    """
+    if all(answer.is_success for answer in answers):
+        return answers[0]
+    return Reply(558, "\n".join(str(answer) for answer in answers), enhanced="")

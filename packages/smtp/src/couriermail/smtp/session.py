@@ -137,7 +137,10 @@ class DataSink(Protocol):
         """
 
     def finish(self) -> Awaitable[Reply | Sequence[Reply]] | Reply | Sequence[Reply]:
-        """Make the message safe and say so; in LMTP a sequence holds one reply per recipient."""
+        """Make the message safe and say so.
+
+        In LMTP, and when `session.mail.exdata` is set, a sequence holds one reply per recipient.
+        """
 
     def discard(self) -> None:
         """Forget the message: the client is gone, broke a rule, or `write` or `finish` failed."""
