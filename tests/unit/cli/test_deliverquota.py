@@ -140,10 +140,12 @@ def test_the_exit_code_over_quota_can_be_chosen(
 def test_pinned_the_second_word_sets_a_quota_first(tmp_path: Path, box: Maildir) -> None:
     assert deliver(tmp_path, "md", "40S") == (0, b"", b"")
     assert size_lines(tmp_path) == ["40S", "0 0", "18 1"]
+    assert deliver(tmp_path, "md", "40S") == (0, b"", b"")
+    assert size_lines(tmp_path) == ["40S", "0 0", "18 1", "18 1"]
     assert deliver(tmp_path, "md", "400S") == (0, b"", b"")
-    assert size_lines(tmp_path) == ["400S", "18 1", "18 1"]
+    assert size_lines(tmp_path) == ["400S", "36 2", "18 1"]
     assert deliver(tmp_path, "md", "400S") == (0, b"", b"")
-    assert size_lines(tmp_path) == ["400S", "18 1", "18 1", "18 1"]
+    assert size_lines(tmp_path) == ["400S", "36 2", "18 1", "18 1"]
     assert deliver(tmp_path, "md", "NOQUOTA") == (0, b"", b"")
     warned = deliver(tmp_path, "md", "100X")
     assert warned == (0, b"", b"WARN: quota string '100X' not parseable\n")
