@@ -101,17 +101,17 @@ def test_the_second_word_sets_the_same_quota(
 ) -> None:
     (tmp_path / "msg").write_bytes(MESSAGE)
     ours = [sys.executable, "-m", "couriermail.cli.deliverquota"]
-    results = []
+    results: list[list[tuple[bool, bytes, list[str]]]] = []
     for command in (ours, [PEER]):
         path = Path(Maildir.create(tmp_path / f"md{len(results)}").path)
         steps: list[tuple[bool, bytes, list[str]]] = []
         for word in words:
+            line = [*command, str(path), word]
             with (tmp_path / "msg").open("rb") as file:
-                given = {"input": MESSAGE} if by_pipe else {"stdin": file}
                 done = subprocess.run(
-                    [*command, str(path), word],
-                    **given, capture_output=True, timeout=20, check=False,
-                )  # type: ignore[call-overload]  # fmt: skip
+                    ["sh", "-c", 'cat | "$@"', "sh", *line] if by_pipe else line,
+                    stdin=file, capture_output=True, timeout=20, check=False,
+                )  # fmt: skip
             steps.append((done.returncode == 0, done.stderr, lines(path)))
         results.append(steps)
     assert results[0] == results[1]
