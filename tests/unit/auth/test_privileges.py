@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from couriermail.auth import (
     DirectoryError,
     account_environment,
     become_account,
-    create_home,
     drop_privileges,
 )
 
@@ -100,38 +98,15 @@ def test_only_root_becomes_somebody_else() -> None:
     assert in_child(work) == f"{DirectoryError.__name__}: only root can become another user"
 
 
-@pytest.mark.root
-def test_a_missing_home_is_a_copy_of_the_skeleton(tmp_path: Path) -> None:
-    skeleton = tmp_path / "skel"
-    (skeleton / "Maildir" / "new").mkdir(parents=True)
-    (skeleton / "Maildir").chmod(0o700)
-    (skeleton / "profile").write_text("x")
-    (skeleton / "profile").chmod(0o640)
-    (skeleton / "link").symlink_to("profile")
-    os.mkfifo(skeleton / "pipe")
-    home = tmp_path / "home"
-    create_home(account(home), str(skeleton))
-    assert sorted(os.listdir(home)) == ["Maildir", "link", "profile"]
-    assert (home / "profile").read_text() == "x"
-    assert os.readlink(home / "link") == "profile"
-    assert stat.S_IMODE((home / "profile").stat().st_mode) == 0o640
-    assert stat.S_IMODE((home / "Maildir").stat().st_mode) == 0o700
-    assert {path.lstat().st_uid for path in [home, *home.rglob("*")]} == {OTHER}
-
-
-def test_a_home_that_exists_stays_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "skel").mkdir()
-    (tmp_path / "skel" / "file").touch()
-    (tmp_path / "home").mkdir()
-    create_home(account(tmp_path / "home"), str(tmp_path / "skel"))
-    assert os.listdir(tmp_path / "home") == []
-
-
-def test_what_cannot_be_copied_is_a_warning(
+def test_a_home_that_cannot_be_made_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    create_home(account(tmp_path / "no" / "home"), str(tmp_path))
-    assert "cannot be made from" in caplog.text
+    home = tmp_path / "no" / "home"
+    mine = attrs.evolve(account(home, uid=os.geteuid()), gid=os.getegid())
+    assert "DirectoryError" in in_child(lambda: become_account(mine, skeleton=str(tmp_path)))
+    with pytest.raises(DirectoryError, match="no/home"):
+        become_account(mine, skeleton=str(tmp_path / "none"))
+    assert "cannot be made from" not in caplog.text  # no skeleton, no attempt
 
 
 def test_the_environment_names_the_account() -> None:

@@ -86,6 +86,8 @@ def become(*, user: str | None, ids: str | None, config: str) -> Identity:
         identity = _identity_of_uid(os.getuid(), os.getgid())
     if identity.uid != os.getuid() and os.geteuid() != 0:
         raise Refused("You are not a trusted user.")
+    if user is not None:
+        _make_missing_home(identity)
     if os.geteuid() == 0 and (identity.uid, identity.gid) != (0, 0):
         try:
             os.setgroups([identity.gid])
@@ -94,6 +96,22 @@ def become(*, user: str | None, ids: str | None, config: str) -> Identity:
         except OSError:
             raise Refused("Cannot set my user or group id.") from None
     return identity
+
+
+def _make_missing_home(identity: Identity) -> None:
+    """While we are root: a home of the skeleton that root's environment names (spec auth 4.8).
+
+    Raises:
+        CouriermailError: it cannot be made now.
+    """
+    skeleton = os.environ.get("AUTH_MKHOMEDIR_SKEL")
+    if os.getuid() != 0 or not skeleton or os.path.lexists(identity.home):
+        return
+    from couriermail.auth import Account, create_home
+
+    name, uid, gid = identity.name, identity.uid, identity.gid
+    account = Account(name=name, address=name, uid=uid, gid=gid, home=identity.home)
+    create_home(account, skeleton)
 
 
 def _identity_of_account(name: str, config: str) -> Identity | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         WireError,
     )
     from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
+    from couriermail.auth.homes import create_home
     from couriermail.auth.module import AccountLister, AuthModule, CramResponse, PasswordChanger
     from couriermail.auth.passwd import PasswdDirectory
     from couriermail.auth.passwords import (
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from couriermail.auth.privileges import (
         account_environment,
         become_account,
-        create_home,
         drop_privileges,
     )
     from couriermail.auth.records import UserdbRecord, UserdbSource
@@ -125,6 +125,7 @@ else:
                 "WireError",
             ),
             "hmac_context": ("HMAC_ALGORITHMS", "HmacContext"),
+            "homes": ("create_home",),
             "module": ("AccountLister", "AuthModule", "CramResponse", "PasswordChanger"),
             "passwd": ("PasswdDirectory",),
             "passwords": (
@@ -135,12 +136,7 @@ else:
                 "make_like",
                 "verify_password",
             ),
-            "privileges": (
-                "account_environment",
-                "become_account",
-                "create_home",
-                "drop_privileges",
-            ),
+            "privileges": ("account_environment", "become_account", "drop_privileges"),
             "records": ("UserdbRecord", "UserdbSource"),
             "sasl": ("DomainRule", "decode_line", "encode_line"),
             "sasl_client": (

@@ -15,6 +15,7 @@ import attrs
 from couriermail.mta.local.client import AgentClient
 from couriermail.mta.local.errors import AgentLost, AgentRefused
 from couriermail.mta.local.values import LocalJob, LocalResult
+from couriermail.mta.missinghomes import MissingHomes
 
 __all__ = ["AgentPool", "BatchResults"]
 
@@ -43,10 +44,12 @@ class AgentPool:
     Attributes:
         path: courierlocal's socket.
         timeout: seconds of silence after which an agent counts as lost.
+        homes: sees to homes that are missing; None: the deliveries are deferred.
     """
 
     path: str
     timeout: float
+    homes: MissingHomes | None = None
     _idle: dict[tuple[int, int], list[AgentClient]] = attrs.field(factory=dict, init=False)
     _busy: set[AgentClient] = attrs.field(factory=set, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
@@ -60,6 +63,24 @@ class AgentPool:
         on_result: Callable[[LocalResult], None] = lambda result: None,
     ) -> BatchResults:
         """Have a batch delivered; `on_result` is told each result when it comes."""
+        if self.homes is None:
+            return self._attempt(uid, gid, jobs, on_result)
+        homeless = self.homes.prepare(jobs)
+        for result in homeless:
+            on_result(result)
+        without = {result.key for result in homeless}
+        rest = [job for job in jobs if job.key not in without]
+        batch = self._attempt(uid, gid, rest, on_result) if rest else BatchResults([])
+        self.homes.observe(jobs, batch.results)
+        return attrs.evolve(batch, results=[*homeless, *batch.results])
+
+    def _attempt(
+        self,
+        uid: int,
+        gid: int,
+        jobs: Sequence[LocalJob],
+        on_result: Callable[[LocalResult], None],
+    ) -> BatchResults:
         keys = frozenset(job.key for job in jobs)
         try:
             return BatchResults(self._deliver(uid, gid, jobs, on_result))

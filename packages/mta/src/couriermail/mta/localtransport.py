@@ -79,6 +79,7 @@ class LocalTransport:
             original=state.recipient.original,
             sender=sender_for(job.envelope, state.recipient.address),
             user=target.name,
+            account=target.account,
             home=target.home,
             maildir=target.maildir or "",
             quota=target.quota or "",

@@ -26,11 +26,13 @@ from couriermail.mta.agentpool import AgentPool
 from couriermail.mta.config import Config, EsmtpdSettings
 from couriermail.mta.dropbox import DropBox
 from couriermail.mta.globalfilters import GlobalFilters
+from couriermail.mta.local.homes import HomeMaker
 from couriermail.mta.local.server import serve_agents
 from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.localtransport import LocalTransport
 from couriermail.mta.logins import login_authenticator
 from couriermail.mta.logs import configure_logging
+from couriermail.mta.missinghomes import MissingHomes
 from couriermail.mta.planner import Lane, Planner, PlannerLimits
 from couriermail.mta.queueaccess import open_queue, retry_schedule
 from couriermail.mta.queuecontrol import QueueControl
@@ -237,7 +239,8 @@ class Courierlocal:
         config = self.environment.enter("courierlocal", as_mail_user=False)
         os.nice(config.settings.mta.delivery_nice)
         line.say_ready()
-        serve_agents(self.listener, agent_settings(config), stop=line.stop)
+        homes = home_maker(config)
+        serve_agents(self.listener, agent_settings(config), stop=line.stop, homes=homes)
 
 
 def agent_settings(config: Config) -> AgentSettings:
@@ -255,6 +258,18 @@ def agent_settings(config: Config) -> AgentSettings:
         environment=config.environment,
         trusted_uids=frozenset({mail_identity(config).uid}),
     )
+
+
+def home_maker(config: Config) -> HomeMaker | None:
+    """What makes missing homes (AUTH_MKHOMEDIR_SKEL); None where nobody shall."""
+    skeleton = config.environment.get("AUTH_MKHOMEDIR_SKEL", "")
+    return HomeMaker(skeleton, lambda: account_directory(config)) if skeleton else None
+
+
+def agent_pool(config: Config, path: str) -> AgentPool:
+    """Connections to the agents of a courierlocal process that listens at `path`."""
+    homes = MissingHomes(path) if config.environment.get("AUTH_MKHOMEDIR_SKEL") else None
+    return AgentPool(path, timeout=config.localtimeout + 60.0, homes=homes)
 
 
 def _maildrop_command(config: Config) -> str:
@@ -284,7 +299,7 @@ def _submitter(config: Config, queue: Queue) -> tuple[Submitter, Router]:
 def _local_transport(config: Config) -> LocalTransport:
     limits = config.modules.get("local")
     return LocalTransport(
-        AgentPool(StateDir(config.state).local_socket, timeout=config.localtimeout + 60.0),
+        agent_pool(config, StateDir(config.state).local_socket),
         max_deliveries=limits.max_deliveries if limits else 10,
         default_delivery=config.environment.get("DEFAULTDELIVERY", "./Maildir"),
     )

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from couriermail.mta.accounts import MailIdentity, mail_identity
-from couriermail.mta.agentpool import AgentPool
 from couriermail.mta.config import Config, load_config
 from couriermail.mta.errors import MtaConfigError
 from couriermail.mta.listen import ListenAddress, listen, listen_unix
@@ -32,8 +31,10 @@ from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.logs import configure_logging
 from couriermail.mta.services import (
     account_directory,
+    agent_pool,
     agent_settings,
     drop_privileges,
+    home_maker,
     run_loop,
 )
 from couriermail.mta.supervisor import LifeLine, Service, Supervisor
@@ -179,7 +180,8 @@ class LmtpDaemon:
     def _fork(self, listener: socket.socket, line: LifeLine) -> None:
         config, identity = self._load()
         line.say_ready()
-        serve_agents(listener, self._agent_settings(config, identity), stop=line.stop)
+        settings = self._agent_settings(config, identity)
+        serve_agents(listener, settings, stop=line.stop, homes=home_maker(config))
 
     def _agent_settings(self, config: Config, identity: MailIdentity) -> AgentSettings:
         settings = agent_settings(config)
@@ -215,7 +217,7 @@ class LmtpFront:
         config, identity = self.load()
         drop_privileges(identity)
         lanes = DeliveryLanes(
-            AgentPool(self.agents, timeout=config.localtimeout + 60.0),
+            agent_pool(config, self.agents),
             max_agents=self.settings.max_agents,
             max_per_user=self.settings.max_agents_per_user,
         )

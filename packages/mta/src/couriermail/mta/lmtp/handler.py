@@ -143,6 +143,7 @@ class _Message:
             original=recipient.rcpt.orcpt,
             sender=self._sender,
             user=target.name,
+            account=target.account,
             home=target.home,
             maildir=target.maildir or "",
             quota=target.quota or "",

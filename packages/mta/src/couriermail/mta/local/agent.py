@@ -2,7 +2,8 @@
 
 It drops to its user before it reads the first job, and for good: the real, effective and
 saved ids change together and the supplementary groups of root go (spec mta.md 2, 18.12).
-uid 0 is refused whoever asks: root never receives mail.
+uid 0 is refused whoever asks: root never receives mail.  A connection that asks for a missing
+home is answered before that, and carries no mail.
 
 A batch is read whole, then handed to `deliver_batch`, and each result goes out as soon as it
 is known.  SIGTERM ends the agent between batches; a second one makes it give up what it has
@@ -39,6 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
+    from couriermail.mta.local.homes import HomeMaker
     from couriermail.mta.local.values import AgentSettings, LocalJob, LocalResult
 
 __all__ = ["run_agent"]
@@ -49,16 +51,23 @@ _DESCRIPTORS_PER_READ = 8  # Linux gives at most one sendmsg's descriptors with 
 _UMASK = 0o077  # spec mta.md 11.4: mailboxes are 0600
 
 
-def run_agent(connection: socket.socket, settings: AgentSettings) -> None:
+def run_agent(
+    connection: socket.socket, settings: AgentSettings, homes: HomeMaker | None = None
+) -> None:
     """Serve one connection until it ends; the process belongs to its user afterwards.
 
     Changes the process (ids, umask, signals, directory): call it in a child only.
+
+    Args:
+        connection: to the scheduler.
+        settings: how to deliver.
+        homes: makes missing homes, for connections that ask for one; None: nobody does.
 
     Raises:
         AgentProtocolError: the scheduler sent no records of ours.
         OSError: the connection broke.
     """
-    agent = _Agent(connection, settings)
+    agent = _Agent(connection, settings, homes)
     signal.signal(signal.SIGTERM, agent.on_terminate)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the status of commands is lost
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # commands that stop reading, a lost scheduler
@@ -91,6 +100,7 @@ def take_identity(uid: int, gid: int) -> str:
 class _Agent:
     connection: socket.socket
     settings: AgentSettings
+    homes: HomeMaker | None
     _reader: RecordReader = attrs.field(factory=RecordReader, init=False)
     _records: list[Record] = attrs.field(factory=list, init=False)
     _descriptors: list[int] = attrs.field(factory=list, init=False)
@@ -107,6 +117,9 @@ class _Agent:
             return False
         if hello.number("hello") != PROTOCOL:
             refusal = "Unknown protocol version."
+        elif "home_of" in hello.head:
+            self._answer_for_home(hello.text("home_of"))
+            return False
         else:
             refusal = take_identity(hello.number("uid"), hello.number("gid"))
         if refusal:
@@ -116,6 +129,12 @@ class _Agent:
         os.chdir("/")
         self.connection.sendall(encode_record({"ready": PROTOCOL}))
         return True
+
+    def _answer_for_home(self, account: str) -> None:
+        """Make a home while we are still what can; no mail comes over this connection."""
+        refusal = "" if self.homes is None else self.homes.make(account)
+        answer = {"refused": refusal} if refusal else {"ready": PROTOCOL}
+        self.connection.sendall(encode_record(answer))
 
     def serve(self) -> None:
         """Batches until the scheduler closes, the agent was idle for long, or SIGTERM."""

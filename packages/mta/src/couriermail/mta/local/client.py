@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from couriermail.mta.local.values import LocalJob, LocalResult
 
-__all__ = ["AgentClient"]
+__all__ = ["AgentClient", "ask_for_home"]
 
 _HELLO_SECONDS = 30.0  # a fork takes milliseconds; nobody may accept while courierlocal restarts
 _READ_BYTES = 65536
@@ -183,6 +183,38 @@ class AgentClient:
                 raise AgentProtocolError("the connection ended")
             self._records.extend(self._reader.feed(data))
         return self._records.pop(0)
+
+
+def ask_for_home(path: str, account: str, *, timeout: float) -> None:
+    """Have a missing home made by the process that forks agents; one that exists stays.
+
+    Args:
+        path: the courierlocal process's socket.
+        account: the account's name; whose home it is, and where, the process looks up itself.
+        timeout: seconds for the answer.
+
+    Raises:
+        AgentRefused: the home cannot be made now.
+        AgentLost: nobody answered.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.settimeout(timeout)
+            connection.connect(path)
+            connection.sendall(encode_record({"hello": PROTOCOL, "home_of": account}))
+            answer = _only_record(connection)
+        except (OSError, AgentProtocolError) as error:
+            raise AgentLost(f"no answer about a home: {error}") from error
+    if "ready" not in answer.head:
+        raise AgentRefused(answer.text("refused", "refused"))
+
+
+def _only_record(connection: socket.socket) -> Record:
+    reader = RecordReader()
+    while data := connection.recv(_READ_BYTES):
+        for record in reader.feed(data):
+            return record
+    raise AgentProtocolError("the connection ended")
 
 
 def _batches(jobs: Sequence[LocalJob]) -> Iterator[list[LocalJob]]:

@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, Protocol
 
+    from couriermail.mta.local.homes import HomeMaker
     from couriermail.mta.local.values import AgentSettings
 
     class HasFileno(Protocol):
@@ -51,7 +52,11 @@ _SHORTAGE_PAUSE = 1.0  # seconds; the usual cure is that some agent ends
 
 
 def serve_agents(
-    listener: socket.socket, settings: AgentSettings, *, stop: int | HasFileno
+    listener: socket.socket,
+    settings: AgentSettings,
+    *,
+    stop: int | HasFileno,
+    homes: HomeMaker | None = None,
 ) -> None:
     """Serve until `stop` becomes readable, then let the agents finish their batches.
 
@@ -60,9 +65,11 @@ def serve_agents(
         settings: how the agents behave.
         stop: a descriptor (a pipe's end, an eventfd, a wake-up socket): readable or closed at
             its other end means stop.
+        homes: makes missing homes; None: nobody does.
     """
     preload()
-    _Parent(listener, settings, stop if isinstance(stop, int) else stop.fileno()).serve()
+    descriptor = stop if isinstance(stop, int) else stop.fileno()
+    _Parent(listener, settings, descriptor, homes).serve()
 
 
 @attrs.define
@@ -70,6 +77,7 @@ class _Parent:
     listener: socket.socket
     settings: AgentSettings
     stop: int
+    homes: HomeMaker | None
     _children: dict[int, int] = attrs.field(factory=dict, init=False)  # pidfd -> pid
     _poll: select.poll = attrs.field(factory=select.poll, init=False)
 
@@ -134,7 +142,7 @@ class _Parent:
         try:
             for descriptor in (*self._children, self.stop, self.listener.fileno()):
                 os.close(descriptor)
-            run_agent(connection, self.settings)
+            run_agent(connection, self.settings, self.homes)
             status = 0
         except SystemExit:  # SIGTERM while it was idle
             status = 0

@@ -27,6 +27,8 @@ class LocalJob:
         original: the original recipient (DSN ORCPT), or None.
         sender: envelope sender, VERPed where asked for; empty for the null sender.
         user: account name (`USER`).
+        account: the name under which the account is found again, for a home that is missing;
+            stays with the caller.  Empty: nobody makes a home.
         home: the account's home directory.
         maildir: the account's maildir, relative to `home` or absolute; empty where auth names none.
         quota: Maildir++ quota text; empty: the one written in the maildir counts.
@@ -46,6 +48,7 @@ class LocalJob:
     original: str | None = None
     sender: str
     user: str
+    account: str = ""
     home: str
     maildir: str = ""
     quota: str = ""

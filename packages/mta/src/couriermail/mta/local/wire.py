@@ -9,6 +9,11 @@ A record is eight octets, the lengths of its head and of its body (big-endian), 
     {"batch": n}, n job records             ->
                                             <-  n result records, each as soon as it is known
 
+A connection that asks for a home has one question and one answer, and ends:
+
+    {"hello": 1, "home_of": "account"}      ->
+                                            <-  {"ready": 1}  or  {"refused": "text"}
+
 A job's body follows its head, or it is a descriptor that travels beside the record's first
 octet (SCM_RIGHTS); then the head says `"descriptor": true` and the body is empty.  Text that
 is no UTF-8 (names in a file system) survives as JSON escapes of lone surrogates.
