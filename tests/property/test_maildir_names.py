@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +20,11 @@ from couriermail.maildir.names import (
     key_of,
     new_name,
     size_of,
+    virtual_size_of,
     with_size,
 )
 from couriermail.maildir.quota import Quota, parse_quota
+from couriermail.maildir.virtualsize import VirtualSize
 
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]))
 names = unicode_text.filter(lambda text: not any(c < " " or c in "./\x7f" for c in text))
@@ -33,12 +36,22 @@ sizes = st.integers(0, 2**63 - 1)
     pid=st.integers(1, 2**22),
     host=st.text(st.characters(codec="ascii")),
     size=sizes,
+    virtual_size=st.none() | sizes,
     flags=st.text("DFPRSTabz"),
 )
-def test_name_round_trip(now: float, pid: int, host: str, size: int, flags: str) -> None:
-    """`newname = secs.MusecPpidVdevIino_uniq.host,S=size`; `curname = newname:2,flags`."""
+def test_name_round_trip(
+    *, now: float, pid: int, host: str, size: int, virtual_size: int | None, flags: str
+) -> None:
+    """`newname = secs.MusecPpidVdevIino_uniq.host,S=size,W=size`; `curname = newname:2,flags`."""
     name = new_name(
-        now, pid, "1", escape_host(host.replace(",S=", "")), device=1, inode=2, size=size
+        now,
+        pid,
+        "1",
+        escape_host(host.replace(",S=", "").replace(",W=", "")),
+        device=1,
+        inode=2,
+        size=size,
+        virtual_size=virtual_size,
     )
     current = current_name(name, flags)
     assert "/" not in current
@@ -46,7 +59,20 @@ def test_name_round_trip(now: float, pid: int, host: str, size: int, flags: str)
     assert key_of(current) == name
     assert flags_of(current) == "".join(sorted(set(flags)))
     assert size_of(current) == (size or None)
+    assert virtual_size_of(current) == (virtual_size if size else None)
     assert size_of(with_size(current, 7)) == 7
+    assert virtual_size_of(with_size(current, 7)) == virtual_size_of(current)
+
+
+@given(st.binary().map(lambda data: data.translate(bytes([10, 13, 65, 66] * 64))), st.data())
+def test_a_virtual_size_is_that_of_crlf_lines(data: bytes, draw: st.DataObject) -> None:
+    """RFC 3501 2.3.4: octets with CRLF line ends, however the message is split."""
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=5)))
+    size = VirtualSize()
+    for start, end in itertools.pairwise([0, *cuts, len(data)]):
+        piece = data[start:end]
+        size.feed(memoryview(piece) if start % 2 else piece)
+    assert size.octets == len(re.sub(rb"(?<!\r)\n", b"\r\n", data))
 
 
 @given(names)

@@ -95,6 +95,16 @@ def test_a_message_is_stored_with_its_size_and_the_mode_of_the_umask(
     assert "_" not in path.name.removesuffix(f".{host},S=18")  # one message per process
 
 
+@pytest.mark.parametrize("give", [deliver, deliver_by_pipe])
+def test_the_size_with_crlf_line_ends_is_stated_when_asked(
+    tmp_path: Path, box: Maildir, give: object
+) -> None:
+    assert callable(give)
+    assert give(tmp_path, "--virtual-size", "-w", "-1", "md") == (0, b"", b"")
+    (name,) = os.listdir(f"{box.path}/new")
+    assert name.endswith(",S=18,W=21")
+
+
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 5_000_000])
 @pytest.mark.parametrize("by_pipe", [False, True])
 def test_any_size_is_stored_as_it_is(

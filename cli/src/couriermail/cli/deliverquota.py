@@ -28,7 +28,7 @@ OPTIONS_WITH_VALUE = {
     "-W": "warn_file",
     "--over-quota-status": "over_quota_status",
 }
-SWITCHES = {"-c": "create"}
+SWITCHES = {"-c": "create", "--virtual-size": "with_virtual_size"}
 
 CANNOT_CREATE = 73  # EX_CANTCREAT: Courier's code for a command line that is wrong
 INPUT_OUTPUT_ERROR = 74  # EX_IOERR
@@ -67,6 +67,7 @@ class Request:
         warn_percent: share of the quota from which to warn; -1 for never.
         warn_file: file with the text of the warning, or None for the system's.
         over_quota_status: exit code of a message that does not fit.
+        with_virtual_size: True for `--virtual-size`.
     """
 
     __slots__ = (
@@ -76,12 +77,13 @@ class Request:
         "quota",
         "warn_file",
         "warn_percent",
+        "with_virtual_size",
     )
 
     def __init__(self, program: str) -> None:
         self.maildir = ""
         self.quota: str | None = None
-        self.create = False
+        self.create = self.with_virtual_size = False
         self.warn_percent = NO_WARNING
         self.warn_file: str | None = None
         is_maildrops = os.path.basename(program) == MAILDROP_NAME
@@ -104,8 +106,7 @@ def read_command_line(program: str, words: Sequence[str]) -> Request:
     rest = list(words)
     while rest:
         if rest[0] in SWITCHES:
-            request.create = True
-            del rest[0]
+            setattr(request, SWITCHES[rest.pop(0)], True)
         elif rest[0] in OPTIONS_WITH_VALUE and len(rest) > 1:
             _take_value(request, OPTIONS_WITH_VALUE[rest[0]], rest[1])
             del rest[:2]
@@ -127,7 +128,7 @@ def run(request: Request) -> int:
     from couriermail.maildir.errors import MaildirError, QuotaExceeded
     from couriermail.maildir.maildir import Maildir
 
-    box = Maildir(request.maildir, file_mode=0o666)
+    box = Maildir(request.maildir, file_mode=0o666, with_virtual_size=request.with_virtual_size)
     code = 0
     try:
         if request.create:

@@ -52,5 +52,11 @@ def deliverquota(
             "--over-quota-status", metavar="N", help="Exit code of a message that does not fit."
         ),
     ] = 75,
+    virtual_size: Annotated[
+        bool,
+        typer.Option(
+            "--virtual-size", help="State the size with CRLF line ends in the name, for Dovecot."
+        ),
+    ] = False,
 ) -> None:
     """Deliver one message into a maildir, within its quota."""

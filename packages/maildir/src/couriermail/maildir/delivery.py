@@ -41,6 +41,7 @@ from couriermail.maildir.names import (
 )
 from couriermail.maildir.replacing import unlink_quietly
 from couriermail.maildir.syncing import SHARED_FROM, sync_directory_entry, sync_file_system
+from couriermail.maildir.virtualsize import VirtualSize
 from couriermail.maildir.writing import message_size, write_message
 
 TYPE_CHECKING = False
@@ -248,6 +249,7 @@ def prepare(
     when: float | None = None,
     mode: int = 0o600,
     unique: str | None = None,
+    with_virtual_size: bool = False,
 ) -> PreparedMessage:
     """Write a message to `tmp/`, ready to be committed.
 
@@ -262,6 +264,8 @@ def prepare(
         mode: permission bits of the file, less the umask.
         unique: tells the message apart from others that this process delivers at the same
             moment; a running number when None.
+        with_virtual_size: state the size with CRLF line ends in the name as well, for Dovecot
+            (`,W=`); it is counted while the message is written.
 
     Raises:
         QuotaExceeded: the message does not fit.
@@ -286,6 +290,7 @@ def prepare(
             mode=mode,
             account=account,
             unique=unique,
+            virtual=VirtualSize() if with_virtual_size else None,
         )
     except BaseException:
         if account is not None and known is not None:
@@ -385,6 +390,7 @@ def _write(
     mode: int,
     account: QuotaAccount | None,
     unique: str,
+    virtual: VirtualSize | None,
 ) -> PreparedMessage:
     now = time.time() if when is None else when
     pid, host = os.getpid(), escape_host(os.uname().nodename)
@@ -396,7 +402,7 @@ def _write(
     except OSError as error:
         raise maildir_error(error, "cannot create", tmp) from error
     try:
-        size = write_message(descriptor, chunks)
+        size = write_message(descriptor, chunks, virtual)
         if when is not None:
             os.utime(descriptor, (when, when))
         reach("maildir.tmp-written")
@@ -407,7 +413,16 @@ def _write(
         if isinstance(error, OSError):
             raise maildir_error(error, "cannot write", tmp) from error
         raise
-    name = new_name(now, pid, unique, host, device=facts.st_dev, inode=facts.st_ino, size=size)
+    name = new_name(
+        now,
+        pid,
+        unique,
+        host,
+        device=facts.st_dev,
+        inode=facts.st_ino,
+        size=size,
+        virtual_size=None if virtual is None else virtual.octets,
+    )
     if flags:
         name = current_name(name, flags)
     return PreparedMessage(

@@ -7,7 +7,15 @@ import os
 import attrs
 
 from couriermail.maildir.errors import maildir_error
-from couriermail.maildir.names import MaildirKey, flags_of, is_hidden, key_of, size_of
+from couriermail.maildir.names import (
+    MaildirKey,
+    flags_of,
+    is_hidden,
+    key_of,
+    size_of,
+    virtual_size_of,
+)
+from couriermail.maildir.virtualsize import VirtualSize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +23,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = ["Entry", "iter_entries"]
+
+_PIECE = 1 << 16
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +75,28 @@ class Entry:
             return os.stat(self.path).st_size
         except OSError as error:
             raise maildir_error(error, "cannot read", self.path) from error
+
+    @property
+    def virtual_size(self) -> int:
+        """Octets with CRLF line ends, as IMAP and POP3 count them (RFC 3501 2.3.4).
+
+        From the name where it has Dovecot's `W=`; otherwise the message is read.
+
+        Raises:
+            MaildirMissingError: the file is gone.
+            MaildirStorageError: it cannot be read.
+        """
+        stated = virtual_size_of(self.name)
+        if stated is not None:
+            return stated
+        size = VirtualSize()
+        try:
+            with self.open() as file:
+                while piece := file.read(_PIECE):
+                    size.feed(piece)
+        except OSError as error:
+            raise maildir_error(error, "cannot read", self.path) from error
+        return size.octets
 
     def open(self) -> BinaryIO:
         """Open the message for reading.

@@ -35,19 +35,23 @@ class Maildir:
     Attributes:
         path: the directory; a relative one is taken from the process's directory at each use.
         file_mode: permission bits of messages delivered through this object, less the umask.
+        with_virtual_size: names of messages delivered through this object state their size with
+            CRLF line ends as well (`,W=`), which saves Dovecot from reading them for it.
     """
 
-    __slots__ = ("_clock", "file_mode", "path")
+    __slots__ = ("_clock", "file_mode", "path", "with_virtual_size")
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
         file_mode: int = 0o600,
+        with_virtual_size: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.file_mode = file_mode
+        self.with_virtual_size = with_virtual_size
         self._clock = clock
 
     @classmethod
@@ -85,13 +89,19 @@ class Maildir:
         return box
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, file_mode: int = 0o600) -> Maildir:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        file_mode: int = 0o600,
+        with_virtual_size: bool = False,
+    ) -> Maildir:
         """A maildir that must exist.
 
         Raises:
             MaildirMissingError: the path is no maildir.
         """
-        box = cls(path, file_mode=file_mode)
+        box = cls(path, file_mode=file_mode, with_virtual_size=with_virtual_size)
         if not box.exists():
             raise MaildirMissingError(f"not a maildir: {box.path}", path=box.path)
         return box
@@ -169,6 +179,7 @@ class Maildir:
             when=self._clock.now() if when is None and self._clock is not None else when,
             mode=self.file_mode,
             unique=unique,
+            with_virtual_size=self.with_virtual_size,
         )
 
     def folder(self, name: str) -> Maildir:
@@ -179,8 +190,7 @@ class Maildir:
         """
         from couriermail.maildir.folders import folder_directory
 
-        path = folder_directory(self.path, name)
-        return Maildir(path, file_mode=self.file_mode, clock=self._clock)
+        return self._at(folder_directory(self.path, name))
 
     def folders(self) -> Iterator[str]:
         """The names of the folders, sorted, without the maildir itself.
@@ -203,8 +213,7 @@ class Maildir:
         """
         from couriermail.maildir.create import create_folder
 
-        path = create_folder(self.path, name)
-        return Maildir(path, file_mode=self.file_mode, clock=self._clock)
+        return self._at(create_folder(self.path, name))
 
     def rename_folder(self, old: str, new: str) -> list[tuple[str, str]]:
         """Rename a folder and those below it, and count the quota again.
@@ -396,6 +405,15 @@ class Maildir:
         from couriermail.maildir.acl_store import AclStore
 
         AclStore(self.path, clock=self._clock).write(folder, acl, owner=owner)
+
+    def _at(self, path: str) -> Maildir:
+        """Another directory, with the settings of this one."""
+        return Maildir(
+            path,
+            file_mode=self.file_mode,
+            with_virtual_size=self.with_virtual_size,
+            clock=self._clock,
+        )
 
     def _recount(self) -> None:
         if (quota := self.quota) is not None:

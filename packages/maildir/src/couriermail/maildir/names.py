@@ -4,6 +4,9 @@
     new:  SECS.MUSECPPIDVDEVIINO_UNIQ.HOST,S=SIZE
     cur:  the same, then `:2,` and the flags in ASCII order
 
+Behind the size may stand `,W=SIZE`, the size with CRLF line ends: Dovecot's invention, which we
+read always and write when asked.
+
 Everything that a scan needs (key, flags, size) can be read from the name without a `stat`.
 These functions work on text only; no file is touched.
 """
@@ -37,6 +40,7 @@ __all__ = [
     "size_of",
     "sorted_flags",
     "tmp_name",
+    "virtual_size_of",
     "with_size",
     "without_flag",
 ]
@@ -45,6 +49,8 @@ TMP = "tmp"  # below each maildir and folder: files that no reader looks at
 SEPARATOR = ":"  # between the unique part and the flags
 _INFO = ":2,"
 _SIZE = ",S="
+_VIRTUAL_SIZE = ",W="
+_LARGEST = 2**64 - 1  # of what Dovecot reads as a number
 
 
 def escape_host(host: str) -> str:
@@ -70,13 +76,24 @@ def tmp_name(now: float, pid: int, unique: str, host: str) -> str:
 
 
 def new_name(
-    now: float, pid: int, unique: str, host: str, *, device: int, inode: int, size: int
+    now: float,
+    pid: int,
+    unique: str,
+    host: str,
+    *,
+    device: int,
+    inode: int,
+    size: int,
+    virtual_size: int | None = None,
 ) -> str:
     """The final base name; the device and inode of the file itself make it unique.
 
-    An empty message gets no `S=` (spec maildir 2.2).
+    An empty message gets no `S=` (spec maildir 2.2) and no `W=`, nor does one whose
+    `virtual_size` is None.
     """
     size_part = f"{_SIZE}{size}" if size else ""
+    if size and virtual_size is not None:
+        size_part += f"{_VIRTUAL_SIZE}{virtual_size}"
     return f"{_stamp(now)}P{pid}V{device:016X}I{inode:016X}{_unique(unique)}.{host}{size_part}"
 
 
@@ -120,6 +137,20 @@ def size_of(name: str) -> int | None:
         return None
     digits = _leading_digits(rest)
     return int(digits) if digits else 0
+
+
+def virtual_size_of(name: str) -> int | None:
+    """The octets with CRLF line ends that the name states: the first `,W=` before the first `:`.
+
+    Returns:
+        None where the name states none, or something other than digits up to the next comma.
+    """
+    base = name.partition(SEPARATOR)[0]
+    digits = base.partition(_VIRTUAL_SIZE)[2].partition(",")[0]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 20):
+        return None
+    size = int(digits)
+    return size if size <= _LARGEST else None
 
 
 def with_size(name: str, size: int) -> str:

@@ -22,6 +22,7 @@ from couriermail.maildir.maintenance import accept_new
 from couriermail.maildir.names import MaildirKey, arrival_order, key_of
 from couriermail.maildir.scanning import scan
 from couriermail.maildir.textfiles import read_text_file, store_text_file, taking_turns
+from couriermail.maildir.virtualsize import VirtualSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,21 +124,17 @@ def measure(file: BinaryIO) -> tuple[int, bool]:
 
     Only the header of the whole message is looked at, not those of its parts.
     """
-    size = bare = 0
-    last = b""
+    size = VirtualSize()
     header: bytes | None = b"\n"  # so that a header of no lines ends as others do
     is_eight_bit = False
     while piece := file.read(_PIECE):
-        size += len(piece)
-        joined = last + piece
-        bare += joined.count(b"\n") - joined.count(b"\r\n") - (last == b"\n")
-        last = piece[-1:]
+        size.feed(piece)
         if header is not None:
             header += piece
             end = _header_end(header)
             is_eight_bit = is_eight_bit or not header[:end].isascii()
             header = header[-2:] if end is None else None
-    return size + bare, is_eight_bit
+    return size.octets, is_eight_bit
 
 
 def list_for_pop3(

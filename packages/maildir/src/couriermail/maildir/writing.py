@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import BinaryIO, TypeAlias
 
+    from couriermail.maildir.virtualsize import VirtualSize
+
     Chunks: TypeAlias = bytes | memoryview | Iterable[bytes | memoryview] | BinaryIO
     """A message: whole, in parts, or a binary file that is read to its end."""
 else:
@@ -35,19 +37,31 @@ def message_size(chunks: Chunks) -> int | None:
     return None
 
 
-def write_message(descriptor: int, chunks: Chunks) -> int:
+def write_message(descriptor: int, chunks: Chunks, virtual: VirtualSize | None = None) -> int:
     """Write a whole message and return its size in octets.
+
+    Args:
+        descriptor: the open file.
+        chunks: the message.
+        virtual: counts the parts as they pass, so that nothing is read again.
 
     Raises:
         OSError: the system refused.
     """
     if isinstance(chunks, (bytes, memoryview)):
+        if virtual is not None:
+            virtual.feed(chunks)
         write_all(descriptor, chunks)
         return len(chunks)
     if isinstance(chunks, (list, tuple)):
+        if virtual is not None:
+            for part in chunks:
+                virtual.feed(part)
         return _write_parts(descriptor, chunks)
     size = 0
     for chunk in iter_chunks(chunks):
+        if virtual is not None:
+            virtual.feed(chunk)
         write_all(descriptor, chunk)
         size += len(chunk)
     return size
