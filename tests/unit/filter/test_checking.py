@@ -18,6 +18,7 @@ WRONG = [
     ("bad-pattern", "/[[:nope:]]/\n", 1, 3),
     ("bad-pattern", '/(*VERB)x/\nto "x"', 1, 2),
     ("unclosed-variable", 'echo "a ${HOME"\n', 1, 6),
+    ("unclosed-variable", "if (/^x${/)\n  exit\n", 1, 5),
     ("unknown-variable", 'echo "it is $NOPE"\n', 1, 13),
     ("unknown-variable", "if (/^From: ${WRITER}/)\n  to x\n", 1, 13),
     ("unknown-group", '/^(a)(b)/\necho "$MATCH3"\n', 2, 7),

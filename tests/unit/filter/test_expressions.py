@@ -240,6 +240,18 @@ def test_54_a_brace_that_is_never_closed_is_reported_and_kept() -> None:
     assert host.traced[:2] == [b"r(1): Terminating } is missing.", b""]
 
 
+def test_each_brace_that_is_never_closed_is_reported_whenever_it_is_evaluated() -> None:
+    host = DecisionHost()
+    recipe = compile_recipe('X="${a ${b"\nif (/^zz${/ || "a" =~ /a${ /)\n{\n}\nexit\n', name="r")
+    recipe.run(MESSAGE, host=host)
+    assert [line for line in host.traced if line] == [
+        b"r(1): Terminating } is missing.",
+        b"r(1): Terminating } is missing.",
+        b"r(2): Terminating } is missing.",
+        b"r(2): Terminating } is missing.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "written"),
     [

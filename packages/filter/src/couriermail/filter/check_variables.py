@@ -66,7 +66,7 @@ class VariableChecks:
                     if kind == "QSTR":
                         self._note_reads(recipe, node, text)
             elif isinstance(node, Pattern):
-                self._note_reads(recipe, node, node.text, complains=False)
+                self._note_reads(recipe, node, node.text)
                 self._note_groups(node)
             elif isinstance(node, Action) and node.verb == "import":
                 self._note_import(node)
@@ -85,12 +85,10 @@ class VariableChecks:
         """The variables that the files set."""
         return frozenset(self._set)
 
-    def _note_reads(
-        self, recipe: RecipeText, node: Node, text: bytes, *, complains: bool = True
-    ) -> None:
-        parts, is_unclosed = split_text(text)
+    def _note_reads(self, recipe: RecipeText, node: Node, text: bytes) -> None:
+        parts, unclosed = split_text(text)
         self._reads += [_Read(recipe, node, name) for is_name, name in parts if is_name]
-        if is_unclosed and complains:
+        if unclosed:
             self._broken.append(_Read(recipe, node, b""))
 
     def _note_groups(self, node: Pattern) -> None:

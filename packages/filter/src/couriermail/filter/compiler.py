@@ -11,7 +11,7 @@ from couriermail.filter.errors import RecipeLimitError, RecipeRuntimeError
 from couriermail.filter.functions import FUNCTIONS
 from couriermail.filter.matching import Matcher
 from couriermail.filter.run import Finished
-from couriermail.filter.substitute import split_text
+from couriermail.filter.substitute import report_unclosed, split_text
 from couriermail.filter.syntax import (
     Action,
     Assign,
@@ -246,18 +246,15 @@ class Compiler:
             return [text]
         if kind == "BTSTR":
             return [lambda run: run.capture(text)]
-        parts, is_unclosed = split_text(text)
+        parts, unclosed = split_text(text)
         pieces = [_variable(part) if is_variable else part for is_variable, part in parts]
-        if is_unclosed:
-            pieces.append(self._unclosed(node))
+        if unclosed:
+            pieces.append(self._complaint(node, unclosed))
         return pieces
 
-    def _unclosed(self, node: Text) -> Value:
-        place = f"{self.name}({node.line}): Terminating }} is missing."
-
+    def _complaint(self, node: Text, unclosed: int) -> Value:
         def complain(run: Run) -> bytes:
-            run.host.trace(place.encode())
-            run.host.trace(b"")
+            report_unclosed(run, unclosed, name=self.name, line=node.line)
             return b""
 
         return complain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from couriermail.filter.errors import RecipeRuntimeError
 from couriermail.filter.search import CompiledPattern, PatternError, parse_options
-from couriermail.filter.substitute import split_text
+from couriermail.filter.substitute import report_unclosed, split_text
 from couriermail.filter.values import MessageText, format_number, to_integer
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ class Matcher:
         self.node = pattern
         self.name = name
         self.options = parse_options(pattern.options)
-        self._parts, _ = split_text(pattern.text)
+        self._parts, self._unclosed = split_text(pattern.text)
         self._compiled: dict[tuple[bytes, bool], CompiledPattern] = {}
 
     def search_message(self, run: Run) -> bytes:
@@ -97,6 +97,8 @@ class Matcher:
     def _search(self, run: Run, search: Callable[[CompiledPattern], T], otherwise: T) -> T:
         """Search with the pattern of this run; a wrong one is reported and finds nothing."""
         text = self.substituted(run)
+        if self._unclosed:
+            report_unclosed(run, self._unclosed, name=self.name, line=self.node.line)
         is_old = bool(to_integer(run.variables.get(b"MAILDROP_OLD_REGEXP", b"")))
         try:
             pattern = self._compiled.get((text, is_old))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Part", "split_text"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.filter.run import Run
+
+__all__ = ["Part", "report_unclosed", "split_text"]
 
 Part = tuple[bool, bytes]
 """(True, name) of a variable or (False, text) of literal bytes."""
@@ -11,17 +15,17 @@ _NAME = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _SPACE = b" \t\n\v\f\r"
 
 
-def split_text(text: bytes) -> tuple[list[Part], bool]:
+def split_text(text: bytes) -> tuple[list[Part], int]:
     r"""Split a string or a pattern into literal text and variables.
 
     `$` before anything but a name or a brace is literal, which in a pattern makes it the
     anchor; a backslash and what follows it stay as they are.
 
     Returns:
-        The parts, and True when a `${` was never closed and was kept as text.
+        The parts, and how many `${` were never closed and were kept as text.
     """
     parts: list[Part] = []
-    is_unclosed = False
+    unclosed = 0
     at = done = 0
     while at < len(text):
         char = text[at]
@@ -32,7 +36,7 @@ def split_text(text: bytes) -> tuple[list[Part], bool]:
             at += 1
             continue
         name, after = _variable(text, at + 1)
-        is_unclosed = is_unclosed or (name is None and text[at + 1 : at + 2] == b"{")
+        unclosed += name is None and text[at + 1 : at + 2] == b"{"
         if name is not None:
             if at > done:
                 parts.append((False, text[done:at]))
@@ -41,7 +45,14 @@ def split_text(text: bytes) -> tuple[list[Part], bool]:
         at = after
     if done < len(text):
         parts.append((False, text[done:]))
-    return parts, is_unclosed
+    return parts, unclosed
+
+
+def report_unclosed(run: Run, times: int, *, name: str, line: int) -> None:
+    """Complain about each `${` without its brace, as happens whenever the text is evaluated."""
+    for _ in range(times):
+        run.host.trace(f"{name}({line}): Terminating }} is missing.".encode())
+        run.host.trace(b"")
 
 
 def _variable(text: bytes, at: int) -> tuple[bytes | None, int]:

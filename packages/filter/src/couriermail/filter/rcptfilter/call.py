@@ -15,6 +15,8 @@ submission and SENDER, HOME, DEFAULT and MAILDIRQUOTA.  Nothing is run here.
 
 from __future__ import annotations
 
+import os
+
 import attrs
 
 from couriermail.filter.errors import FilterError
@@ -73,7 +75,7 @@ class FilterCall:
             BOUNCE, BOUNCE2, BLOCK2, RELAYCLIENT and what else the access table set.
 
     Raises:
-        FilterCallError: text with a NUL, or a name that is no plain file name.
+        FilterCallError: text that no program can be given, or a name that is no plain file name.
     """
 
     account: FilterAccount
@@ -85,12 +87,13 @@ class FilterCall:
         name = self.name
         if not name or name.startswith(".") or "/" in name or not name.isprintable():
             raise FilterCallError("the name of a recipient filter must be a plain file name")
-        if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME:
-            raise FilterCallError("the name of a recipient filter is too long")
         if any("=" in key or not key for key in self.environment):
             raise FilterCallError("a variable's name must not be empty or hold =")
-        if any("\0" in text for pair in self.variables.items() for text in pair):
-            raise FilterCallError("text for a recipient filter must not hold NUL")
+        texts = [name, *(text for pair in self.variables.items() for text in pair)]
+        if not all(map(_is_sayable, texts)):
+            raise FilterCallError("text for a recipient filter must be UTF-8 without NUL")
+        if len(os.fsencode(name)) > MAX_NAME:
+            raise FilterCallError("the name of a recipient filter is too long")
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -133,6 +136,13 @@ def content_filter_name(extension: str = "") -> str:
 def alias_filter_name(alias: str) -> str:
     """The filter that is asked at RCPT about an alias, by its full name (`sales@example.com`)."""
     return _name("rcptfilter-alias", alias)
+
+
+def _is_sayable(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _name(kind: str, extension: str) -> str:
