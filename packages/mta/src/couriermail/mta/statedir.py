@@ -3,6 +3,7 @@
 STATE/                0711   others may reach the socket and the drop directory by name only
   submit.sock         0666   who speaks is the kernel's word (SO_PEERCRED)
   local.sock          0600   the scheduler's door to courierlocal
+  filter.sock         0660   the door to filterd, which runs recipients' filters
   run/                0755   lock, pid and status of the running system
   queue/              0750   the queue; the mail system's user only
   drop/tmp drop/new   1733   anybody may leave a message, nobody may list or touch others'
@@ -52,6 +53,11 @@ class StateDir:
     def local_socket(self) -> str:
         """Courierlocal's socket."""
         return f"{self.path}/local.sock"
+
+    @property
+    def filter_socket(self) -> str:
+        """Filterd's socket."""
+        return f"{self.path}/filter.sock"
 
     def prepare(self, uid: int, gid: int) -> None:
         """Make what is missing, owned by the mail system's user.
