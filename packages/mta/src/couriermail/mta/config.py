@@ -19,6 +19,9 @@ from couriermail.mta.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal, TypeAlias
+
+    PeerCertificate: TypeAlias = Literal["none", "optional", "required"]
 
 __all__ = [
     "SYSTEM_DIRECTORY",
@@ -132,6 +135,11 @@ class EsmtpdSettings:
         tls_certificate: TLS_CERTFILE ("" = STARTTLS is not offered).
         tls_key: TLS_PRIVATE_KEYFILE ("" = in the certificate's file).
         tls_required: ESMTP_TLS_REQUIRED.
+        tls_trust: TLS_TRUSTCERTS, a file or a hashed directory of the CAs of clients.
+        tls_peer: TLS_VERIFYPEER: whether a client's certificate is asked for; one that is
+            presented and not signed by these CAs ends the connection.
+        tls_external: TLS_EXTERNAL, the field of a verified certificate's subject that names the
+            account (AUTH EXTERNAL); "" where it could prove nothing.
         auth_mechanisms: ESMTPAUTH.
         auth_mechanisms_tls: ESMTPAUTH_TLS, offered instead once TLS is on.
         auth_required: AUTH_REQUIRED.
@@ -155,6 +163,9 @@ class EsmtpdSettings:
     tls_certificate: str = ""
     tls_key: str = ""
     tls_required: bool = False
+    tls_trust: str = ""
+    tls_peer: PeerCertificate = "none"
+    tls_external: str = ""
     auth_mechanisms: tuple[str, ...] = ()
     auth_mechanisms_tls: tuple[str, ...] = ()
     auth_required: bool = False

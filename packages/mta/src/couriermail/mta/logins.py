@@ -37,9 +37,9 @@ def login_authenticator(config: Config, settings: EsmtpdSettings) -> Authenticat
 
     Args:
         config: the mail system's configuration.
-        settings: those of the server: ESMTPAUTH, ESMTPAUTH_TLS, DEFDOMAIN.
+        settings: those of the server: ESMTPAUTH, ESMTPAUTH_TLS, TLS_EXTERNAL, DEFDOMAIN.
     """
-    if not (settings.auth_mechanisms or settings.auth_mechanisms_tls):
+    if not (settings.auth_mechanisms or settings.auth_mechanisms_tls or settings.tls_external):
         return None
     domain = settings.environment.get("DEFDOMAIN", "")
     rcfile = os.path.join(config.directory, "authdaemonrc")
@@ -49,7 +49,7 @@ def login_authenticator(config: Config, settings: EsmtpdSettings) -> Authenticat
     userdb = os.path.join(config.directory, "userdb")
     if os.path.exists(userdb) or os.path.exists(f"{userdb}.dat"):
         return module_authenticator([UserdbModule.open(userdb)], domain=domain)
-    log.warning("ESMTPAUTH is set, but there is neither an authdaemonrc nor a userdb: no AUTH")
+    log.warning("logins are configured, but there is neither an authdaemonrc nor a userdb: no AUTH")
     return None
 
 

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from couriermail.mta.config import PeerCertificate
+
 __all__ = [
     "COURIERD_DEFAULTS",
     "MODULE_DEFAULTS",
@@ -67,10 +69,11 @@ _ESMTPD_KEYS = frozenset({
     "TCPDOPTS", "ESMTPAUTH", "ESMTPAUTH_TLS", "ESMTPAUTH_WEBADMIN", "ESMTPAUTH_TLS_WEBADMIN",
     "ESMTPDSTART", "TLS_CERTFILE", "TLS_PRIVATE_KEYFILE", "TLS_TRUSTCERTS", "TLS_PRIORITY",
     "TLS_PROTOCOL", "TLS_CIPHER_LIST", "TLS_VERIFYPEER", "TLS_CACHEFILE", "TLS_CACHESIZE",
-    "TLS_DHPARAMS", "TLS_TIMEOUT", "TLS_STARTTLS_PROTOCOL",
+    "TLS_DHPARAMS", "TLS_TIMEOUT", "TLS_STARTTLS_PROTOCOL", "TLS_EXTERNAL", "DEFDOMAIN",
 })  # fmt: skip
 
 
+_PEER_WORDS: Mapping[str, PeerCertificate] = {"N": "none", "P": "optional", "R": "required"}
 _ESMTPD_DEFAULTS = {"NOADDMSGID": "1", "NOADDDATE": "1", "PORT": "smtp"}
 _MSA_DEFAULTS = {
     "NOADDMSGID": "0", "NOADDDATE": "0", "NOADDRREWRITE": "0", "AUTH_REQUIRED": "0",
@@ -199,6 +202,7 @@ class _EnvironmentValues:
 
     def esmtpd(self) -> EsmtpdSettings:
         rewrite = self._number("NOADDRREWRITE", 0)
+        peer = self._peer()
         address = self.values.get("ADDRESS", "").strip()
         return EsmtpdSettings(
             address="" if address == "0" else address,
@@ -209,6 +213,9 @@ class _EnvironmentValues:
             tls_certificate=self.values.get("TLS_CERTFILE", ""),
             tls_key=self.values.get("TLS_PRIVATE_KEYFILE", ""),
             tls_required=self._flag("ESMTP_TLS_REQUIRED", default=False),
+            tls_trust=self.values.get("TLS_TRUSTCERTS", ""),
+            tls_peer=peer,
+            tls_external=self._external(peer),
             auth_mechanisms=tuple(self.values.get("ESMTPAUTH", "").split()),
             auth_mechanisms_tls=tuple(self.values.get("ESMTPAUTH_TLS", "").split()),
             auth_required=self._flag("AUTH_REQUIRED", default=False),
@@ -222,6 +229,32 @@ class _EnvironmentValues:
             start=self.values.get("ESMTPDSTART", "NO").upper().startswith("Y"),
             environment=self.values,
         )
+
+    def _peer(self) -> PeerCertificate:
+        """TLS_VERIFYPEER: its first letter counts, unset means PEER (spec smtp 9)."""
+        word = self.values.get("TLS_VERIFYPEER", "").strip().upper() or "PEER"
+        wanted = _PEER_WORDS.get(word[0])
+        path = self.files.path(self.name)
+        if wanted is None:
+            self.files.problems.error(
+                f"TLS_VERIFYPEER={word} is none of NONE, PEER, REQUIREPEER", path=path
+            )
+        elif wanted == "required" and not self.values.get("TLS_TRUSTCERTS"):
+            self.files.problems.error("TLS_VERIFYPEER=REQUIREPEER needs TLS_TRUSTCERTS", path=path)
+        # Without a CA every certificate would end the handshake, and many servers present theirs.
+        return wanted or "none" if self.values.get("TLS_TRUSTCERTS") else "none"
+
+    def _external(self, peer: PeerCertificate) -> str:
+        """TLS_EXTERNAL, where a client certificate can prove anything at all."""
+        field = self.values.get("TLS_EXTERNAL", "").strip()
+        if not field or (peer != "none" and self.values.get("TLS_CERTFILE")):
+            return field
+        self.files.problems.warn(
+            "TLS_EXTERNAL has no effect without TLS_CERTFILE, TLS_TRUSTCERTS and "
+            "TLS_VERIFYPEER=PEER or REQUIREPEER",
+            path=self.files.path(self.name),
+        )
+        return ""
 
     def _flag(self, key: str, *, default: bool) -> bool:
         """A switch: set and not starting with `0` (spec mta 6.1)."""

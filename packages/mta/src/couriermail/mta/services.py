@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
@@ -45,6 +44,7 @@ from couriermail.mta.statedir import StateDir
 from couriermail.mta.submission import SubmissionSettings, Submitter
 from couriermail.mta.submitserver import SubmissionProtocol
 from couriermail.mta.supervisor import LifeLine
+from couriermail.mta.tlscontext import server_tls_context, subject_field
 from couriermail.mta.transport import Route
 from couriermail.queue import Queue
 from couriermail.rfc822 import domain_to_ascii
@@ -140,7 +140,7 @@ class Esmtpd:
         """Accept mail until the life line ends, then let messages in flight arrive."""
         config = self.environment.enter("esmtpd", as_mail_user=False)
         settings = config.msa if self.submission else config.esmtpd
-        tls = _tls_context(settings)  # the key may be readable to root only
+        tls = server_tls_context(settings)  # the key may be readable to root only
         authenticator = login_authenticator(config, settings)
         drop_privileges(mail_identity(config))
         with open_queue(config) as queue:
@@ -344,19 +344,6 @@ def _scheduler(
     )
 
 
-def _tls_context(settings: EsmtpdSettings) -> ssl.SSLContext | None:
-    if not settings.tls_certificate:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"cannot use the certificate: {error}", path=settings.tls_certificate
-        ) from error
-    return context
-
-
 def _server_config(config: Config, settings: EsmtpdSettings) -> ServerConfig:
     """How the SMTP engine behaves.  Mail has LF line ends inside the system."""
     limits = Limits(
@@ -365,15 +352,17 @@ def _server_config(config: Config, settings: EsmtpdSettings) -> ServerConfig:
         connections=settings.max_connections,
         connections_per_ip=settings.max_per_ip,
     )
+    external = ("EXTERNAL",) if settings.tls_external else ()  # also where it is the only one
     return ServerConfig(
         hostname=domain_to_ascii(config.me),
         banner=config.esmtp.greeting,
         limits=limits,
         line_ends="lf",
         require_tls=settings.tls_required,
-        auth_mechanisms=settings.auth_mechanisms,
+        auth_mechanisms=(*settings.auth_mechanisms, *external),
         auth_mechanisms_tls=settings.auth_mechanisms_tls,
         auth_in_clear=config.settings.mta.auth_in_clear,
+        tls_identity=subject_field(settings.tls_external),
         require_auth=settings.auth_required,
         courier=True,
     )

@@ -338,13 +338,11 @@ def _endpoint(address: object) -> Endpoint:
 
 
 def _certificate_identity(transport: asyncio.BaseTransport, field: str) -> str:
-    """The first value of a field of the client certificate's subject.
+    """A field of the client certificate's subject; of several the last counts (spec smtp 2.3).
 
     `ssl` shows the contents only of a certificate that it has verified.
     """
     certificate = transport.get_extra_info("peercert") or {}
-    for pairs in certificate.get("subject", ()):
-        for name, value in pairs:
-            if name.lower() == field.lower():
-                return str(value)
-    return ""
+    pairs = [pair for group in certificate.get("subject", ()) for pair in group]
+    found = [str(value) for name, value in pairs if name.lower() == field.lower()]
+    return found[-1] if found else ""
