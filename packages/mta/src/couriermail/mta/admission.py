@@ -6,7 +6,7 @@ import attrs
 
 from couriermail.core import Reply
 from couriermail.mta.addresses import AddressRules
-from couriermail.mta.aliases import Aliases, AliasSource, expand
+from couriermail.mta.aliases import Aliases, AliasSource, alias_key, expand
 from couriermail.mta.config import Config
 from couriermail.mta.router import Router
 from couriermail.mta.submission import Accepted, Origin
@@ -58,7 +58,7 @@ class RouterAdmission:
         )
         if isinstance(expansion, Reply):
             return expansion
-        mailboxes = []
+        mailboxes, targets = [], []
         is_remote = True
         for member in expansion.recipients:
             route = self.router.check_recipient(member.address, origin.module)
@@ -68,5 +68,13 @@ class RouterAdmission:
             # Members of larger aliases may be unknown now; the scheduler finds out.
             known = "\n".join(route.key) if isinstance(route, Route) else member.address
             mailboxes.append(known)
+            targets.append(route.target if isinstance(route, Route) else None)
         delivered = tuple((alias, expansion.delivered_outcome(0)) for alias in expansion.delivered)
-        return Accepted(expansion.recipients, delivered, tuple(mailboxes), is_remote=is_remote)
+        return Accepted(
+            expansion.recipients,
+            delivered,
+            tuple(mailboxes),
+            is_remote=is_remote,
+            targets=tuple(targets),
+            alias=alias_key(address, self.rules) if expansion.is_alias else "",
+        )

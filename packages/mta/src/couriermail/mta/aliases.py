@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from couriermail.core import Clock
+    from couriermail.mta.addresses import AddressRules
     from couriermail.mta.config import Config
 
 __all__ = [
@@ -48,7 +49,7 @@ _MISSING_TABLE_RETRY = 1.0  # seconds between two looks for a table that does no
 _log = logging.getLogger("couriermail.mta")
 
 
-def alias_key(address: str, config: Config) -> str:
+def alias_key(address: str, config: Config | AddressRules) -> str:
     """The name under which a canonical address is looked up.
 
     Addresses without a domain, and those in `locals`, are keys of the default domain.

@@ -36,6 +36,8 @@ from couriermail.mta.planner import Lane, Planner, PlannerLimits
 from couriermail.mta.queueaccess import open_queue, retry_schedule
 from couriermail.mta.queuecontrol import QueueControl
 from couriermail.mta.queuelog import QueueLog
+from couriermail.mta.rcptfilter import filter_runner
+from couriermail.mta.recipientfilters import RecipientFilters
 from couriermail.mta.reporter import QueueReporter
 from couriermail.mta.router import Router
 from couriermail.mta.scheduler import Delivery, Routed, Scheduler, SchedulerSettings
@@ -292,8 +294,14 @@ def run_loop(main: Coroutine[object, object, None]) -> None:
 def _submitter(config: Config, queue: Queue) -> tuple[Submitter, Router]:
     router = Router.of(config, account_directory(config))
     admission = RouterAdmission.of(config, router)
-    filters = GlobalFilters.of(config, queue)
-    return Submitter(queue, admission, submission_settings(config), filters=filters), router
+    submitter = Submitter(
+        queue,
+        admission,
+        submission_settings(config),
+        filters=GlobalFilters.of(config, queue),
+        recipient_filters=RecipientFilters.of(config, filter_runner(config)),
+    )
+    return submitter, router
 
 
 def _local_transport(config: Config) -> LocalTransport:
@@ -365,6 +373,7 @@ def _server_config(config: Config, settings: EsmtpdSettings) -> ServerConfig:
         tls_identity=subject_field(settings.tls_external),
         require_auth=settings.auth_required,
         courier=True,
+        exdata=True,
     )
 
 

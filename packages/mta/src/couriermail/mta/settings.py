@@ -74,6 +74,9 @@ class MtaSettings:
             peer or a `sendmail` waits for us, a queued message does not.
         log_json: log structured lines beside the plain ones.
         auth_in_clear: SMTP clients may send their password (PLAIN, LOGIN) without TLS too.
+        exdata_fallback: when some recipients' content filters refuse a message of a client that
+            cannot be told which: `accept` it for the others and report the refusals to the
+            sender by mail, or `reject` it for all ("spec filter 4.18").
     """
 
     mailuser: str = ""
@@ -93,6 +96,9 @@ class MtaSettings:
     )
     log_json: bool = False
     auth_in_clear: bool = False
+    exdata_fallback: str = attrs.field(
+        default="accept", validator=attrs.validators.in_(("accept", "reject"))
+    )
 
 
 @attrs.frozen(kw_only=True)

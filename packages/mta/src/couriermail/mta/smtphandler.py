@@ -7,7 +7,9 @@ same commit.  All other methods are plain functions, so that a command costs no 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from couriermail.smtp import Mail, Rcpt, Session
 
 __all__ = ["SmtpHandler"]
+
+Answer = Reply | Sequence[Reply]
+_A = TypeVar("_A")
 
 NO_TRANSACTION = Reply(503, "MAIL first.", enhanced="5.5.1")
 
@@ -41,6 +46,7 @@ class SmtpHandler:
     add_date: bool = False
     label: str = "smtp"
     _completions: Completions[Reply] = attrs.field(factory=Completions, init=False)
+    _answers: Completions[Answer] = attrs.field(factory=Completions, init=False)
 
     def mail(self, session: Session, mail: Mail) -> Reply | None:
         """Begin a submission, or refuse its sender."""
@@ -53,25 +59,31 @@ class SmtpHandler:
             verp=mail.verp,
             smtputf8=mail.smtputf8,
             announced_size=mail.size or 0,
+            exdata=mail.exdata,
         )
         if isinstance(started, Reply):
             return started
         session.data = started
         return None
 
-    def rcpt(self, session: Session, rcpt: Rcpt) -> Reply | None:
-        """Accept a recipient that the router can deliver to."""
+    def rcpt(self, session: Session, rcpt: Rcpt) -> Reply | asyncio.Future[Reply]:
+        """Accept a recipient that the router can deliver to and whose filter does not mind."""
         submission = session.data
         if not isinstance(submission, Submission):
             return NO_TRANSACTION
-        return submission.add_recipient(rcpt.forward_path, notify=rcpt.notify, original=rcpt.orcpt)
+        answer = submission.offer_recipient(
+            rcpt.forward_path, notify=rcpt.notify, original=rcpt.orcpt
+        )
+        return answer if isinstance(answer, Reply) else self._completions.wait_for(answer)
 
-    def data(self, session: Session) -> _Sink:
+    def data(self, session: Session) -> _Sink[Reply] | _Sink[Answer]:
         """Where the message's bytes go."""
         submission = session.data
         session.data = None
         assert isinstance(submission, Submission)  # noqa: S101 - the engine answered MAIL with 250
-        return _Sink(submission, self._completions)
+        if session.mail is not None and session.mail.exdata:
+            return _Sink(submission.finish_each, submission, self._answers)
+        return _Sink(submission.finish, submission, self._completions)
 
     def reset(self, session: Session) -> None:
         """Forget the transaction."""
@@ -101,17 +113,18 @@ class SmtpHandler:
 
 
 @attrs.define(eq=False)
-class _Sink:
+class _Sink(Generic[_A]):
     """One message's bytes on the way into the queue."""
 
+    _finish: Callable[[], Future[_A]]
     _submission: Submission
-    _completions: Completions[Reply]
+    _completions: Completions[_A]
 
     def write(self, chunk: bytes) -> None:
         self._submission.write(chunk)
 
-    def finish(self) -> asyncio.Future[Reply]:
-        return self._completions.wait_for(self._submission.finish())
+    def finish(self) -> asyncio.Future[_A]:
+        return self._completions.wait_for(self._finish())
 
     def discard(self) -> None:
         self._submission.discard()

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from couriermail.core import Clock, CouriermailError, Reply, StorageError, SystemClock
 from couriermail.mta.assembly import HeaderPolicy, RefusedHeaderError, Trace, assemble
+from couriermail.mta.conclusion import SERVICE_UNAVAILABLE, Conclusion
+from couriermail.mta.submissionvalues import Accepted, Admission, Origin, SubmissionSettings
 from couriermail.queue import Envelope, Outcome, Queue, Recipient
 from couriermail.queue import Submission as NewMessage
 from couriermail.rfc822 import HeaderReader, format_date, is_clean_list, rewrite_address_field
@@ -31,7 +33,9 @@ from couriermail.rfc822.errors import HeaderLimitError
 
 if TYPE_CHECKING:
     from couriermail.mta.filtercopy import MessageCopy
-    from couriermail.mta.globalfilters import GlobalFilters, Judgement
+    from couriermail.mta.globalfilters import GlobalFilters
+    from couriermail.mta.recipientfilters import RecipientFilters
+    from couriermail.mta.screening import Screening
     from couriermail.queue import BodyWriter
     from couriermail.rfc822.headers import Field, Headers
 
@@ -39,105 +43,10 @@ __all__ = ["Accepted", "Admission", "Origin", "Submission", "SubmissionSettings"
 
 HEADER_TOO_LARGE = Reply(534, "Message header size exceeds policy limit.", enhanced="5.3.4")
 NO_RECIPIENTS = Reply(511, "Headers specify no receipients.", enhanced="5.1.3")
-SERVICE_UNAVAILABLE = Reply(432, "Service temporarily unavailable.", enhanced="4.3.0")
 SPACE_SECONDS = 0.1  # the reserve that `check_space` keeps is larger than what arrives in it
 NO_OPTIONS: Mapping[str, str] = {}
 
-
-@attrs.frozen(kw_only=True)
-class Origin:
-    """How a message came in.
-
-    Attributes:
-        module: the input module, `esmtp`, `local`, `dsn`; decides rewriting and admission.
-        source: `dns; HELO (HOST [IP])`.
-        ident: second line of Received, such as `uid 2001`.
-        protocol: the word behind `with` in Received, such as `ESMTPSA` (RFC 3848).
-        label: message source label, `smtp`, `authsmtp`, `local`, `smtp/dsn`.
-        auth: authenticated identity, or None.
-        may_relay: True when any domain is accepted from this client.
-        user: login name of a local submitter.
-        uid: its number, or -1.
-        add_message_id: add a Message-ID where there is none.
-        add_date: add a Date where there is none.
-        server_ip: our own address in the client's connection; `user@[IP]` is a local user.
-        client_ip: the client's address, or "".
-    """
-
-    module: str
-    source: str
-    ident: str = ""
-    protocol: str = ""
-    label: str = "local"
-    auth: str | None = None
-    may_relay: bool = False
-    user: str = ""
-    uid: int = -1
-    add_message_id: bool = True
-    add_date: bool = True
-    server_ip: str | None = None
-    client_ip: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class SubmissionSettings:
-    """What submission needs of the configuration (spec mta.md 3.2).
-
-    Attributes:
-        me: this host's name, ACE.
-        default_domain: completes addresses without a domain, ACE.
-        message_id_host: right side of generated Message-IDs, ACE.
-        size_limit: octets of a message, 0 for no limit.
-        batch_size: recipients per queued message; larger lists are split.
-        max_recipients: recipients per message.
-        queue_time: seconds until an undelivered message is given up.
-        warn_time: seconds until a delay is reported; 0 for never.
-        utc_offset: seconds east of UTC for dates, or None for the system's zone.
-    """
-
-    me: str
-    default_domain: str
-    message_id_host: str
-    size_limit: int = 10_485_760
-    batch_size: int = 100
-    max_recipients: int = 100
-    queue_time: float = 7 * 86400.0
-    warn_time: float = 4 * 3600.0
-    utc_offset: int | None = None
-
-
-@attrs.frozen
-class Accepted:
-    """What one accepted address adds to a message.
-
-    Attributes:
-        recipients: who gets the message.
-        delivered: recipients that are done at once, with the outcome to record: an alias with
-            several members (spec mta.md 5.4).  The outcome's index is set later.
-        mailboxes: what tells the mailboxes of `recipients` apart, such as their `Route.key`;
-            empty for their addresses.
-        is_remote: True when none of `recipients` has a mailbox here: filters that leave mail
-            alone which its recipients let pass are not asked (spec filter 4.18, 4.19).
-    """
-
-    recipients: tuple[Recipient, ...]
-    delivered: tuple[tuple[Recipient, Outcome], ...] = ()
-    mailboxes: tuple[str, ...] = ()
-    is_remote: bool = False
-
-
-class Admission(Protocol):
-    """Who decides about addresses: the router, seen from submission."""
-
-    def sender(self, address: str, origin: Origin) -> str | Reply:
-        """The canonical reverse-path, or why it is refused."""
-        ...
-
-    def recipient(
-        self, recipient: Recipient, origin: Origin, *, verp: bool = False
-    ) -> Accepted | Reply:
-        """Who gets the mail for one address (aliases), or why it is refused."""
-        ...
+_T = TypeVar("_T")
 
 
 @attrs.define(eq=False)
@@ -150,6 +59,7 @@ class Submitter:
         settings: of the configuration.
         clock: tells the time.
         filters: judge complete messages; None for none.
+        recipient_filters: the recipients' own; None for none.
     """
 
     queue: Queue
@@ -157,6 +67,7 @@ class Submitter:
     settings: SubmissionSettings
     clock: Clock = attrs.field(factory=SystemClock)
     filters: GlobalFilters | None = None
+    recipient_filters: RecipientFilters | None = None
     _space_until: float = attrs.field(default=float("-inf"), init=False)
     _date: tuple[int, str] = attrs.field(default=(0, ""), init=False)
 
@@ -164,6 +75,7 @@ class Submitter:
         self, origin: Origin, reverse_path: str, *, envid: str | None = None, ret: str = "",
         options: Mapping[str, str] = NO_OPTIONS, security: str = "", verp: bool = False,
         smtputf8: bool = False, announced_size: int = 0, internal: bool = False, mark: str = "",
+        is_settled: bool = False, exdata: bool = False,
     ) -> Submission | Reply:  # fmt: skip
         """Start a message, or say why its sender is refused.
 
@@ -180,6 +92,9 @@ class Submitter:
             internal: the mail system's own message (report, forward): the sender is canonical
                 already, and space that is kept back from new mail may be used.
             mark: remembered by the queue together with the message (`Queue.has_mark`).
+            is_settled: nobody is there to hear about a recipient: filters that refuse one make
+                it fail, and its sender hears by mail.
+            exdata: the client hears about each recipient at the end (`Submission.answers`).
         """
         sender: str | Reply = reverse_path
         if not internal:
@@ -191,7 +106,12 @@ class Submitter:
             label=origin.label, envid=envid, ret=ret, auth=origin.auth, smtputf8=smtputf8,
             security=security, verp=verp, user=origin.user, uid=origin.uid, options=options,
         )  # fmt: skip
-        return Submission(self, origin, envelope, unlimited=internal, mark=mark)
+        submission = Submission(self, origin, envelope, unlimited=internal, mark=mark)
+        if self.recipient_filters is not None and not internal:
+            submission.screening = self.recipient_filters.screening(
+                origin, sender, is_settled=is_settled, has_exdata=exdata
+            )
+        return submission
 
     def _admit(self, origin: Origin, reverse_path: str, announced_size: int) -> str | Reply:
         limit = self.settings.size_limit
@@ -212,8 +132,9 @@ class Submitter:
 
     def close(self) -> None:
         """Ask the filters nothing more; the queue is its opener's to close."""
-        if self.filters is not None:
-            self.filters.close()
+        for filters in (self.recipient_filters, self.filters):
+            if filters is not None:
+                filters.close()
 
     def date(self, now: float) -> str:
         """The time as header text; formatted once per second."""
@@ -238,6 +159,8 @@ class Submission:
         edit_headers: applied to the header before everything else (sendmail's From rules).
         unlimited: no size limit: what is in the queue may be forwarded or returned.
         mark: goes into the queue with the message.
+        screening: asks the recipients' filters; None where they are not asked.
+        turned_away: behind `finish`, recipients that were accepted at first and are refused.
     """
 
     _submitter: Submitter
@@ -248,6 +171,9 @@ class Submission:
     edit_headers: Callable[[Headers], Headers] | None = attrs.field(default=None, kw_only=True)
     unlimited: bool = attrs.field(default=False, kw_only=True)
     mark: str = attrs.field(default="", kw_only=True)
+    screening: Screening | None = attrs.field(default=None, init=False)
+    _answers: Callable[[], tuple[Reply, ...]] = attrs.field(default=tuple, init=False)
+    turned_away: list[tuple[str, Reply]] = attrs.field(factory=list, init=False)
     _recipients: dict[tuple[str, str], Recipient] = attrs.field(factory=dict, init=False)
     _reported_on: set[str] = attrs.field(factory=set, init=False)  # mailboxes not NEVER
     _delivered: list[tuple[Recipient, Outcome]] = attrs.field(factory=list, init=False)
@@ -270,20 +196,45 @@ class Submission:
     def add_recipient(
         self, address: str, *, notify: str = "", original: str | None = None
     ) -> Reply:
-        """Check one recipient and take it in; the reply says how it went."""
+        """Check one recipient and take it in; the reply says how it went.
+
+        Its own filter has a say at the end: see `turned_away`.
+        """
+        accepted = self._admitted(address, notify, original)
+        if isinstance(accepted, Reply):
+            return accepted
+        if self.screening is not None:
+            self.screening.put_off(address, accepted)
+        self._take(accepted)
+        return _OK_RECIPIENT
+
+    def offer_recipient(
+        self, address: str, *, notify: str = "", original: str | None = None
+    ) -> Reply | Future[Reply]:
+        """Check one recipient and ask its filter; the next waits for the answer.
+
+        Returns:
+            The reply, or where a filter is asked, the reply when it has answered.
+        """
+        accepted = self._admitted(address, notify, original)
+        if isinstance(accepted, Reply):
+            return accepted
+        if self.screening is None:
+            self._take(accepted)
+            return _OK_RECIPIENT
+        return _answered(self.screening.ask(address, accepted), lambda: self._take(accepted))
+
+    def _admitted(self, address: str, notify: str, original: str | None) -> Accepted | Reply:
         self._attempts += 1
         if self._attempts > self._submitter.settings.max_recipients and not self.header_recipients:
             return Reply(431, "Too many recipients.", enhanced="4.5.3")
         wanted = Recipient(address=address, original=original, notify=notify)
-        accepted = self._submitter.admission.recipient(
-            wanted, self._origin, verp=self._envelope.verp
-        )
-        if isinstance(accepted, Reply):
-            return accepted
+        return self._submitter.admission.recipient(wanted, self._origin, verp=self._envelope.verp)
+
+    def _take(self, accepted: Accepted) -> None:
         self._accept(accepted.recipients, accepted.mailboxes)
         self._is_local = self._is_local or not accepted.is_remote
         self._delivered.extend(accepted.delivered)
-        return _OK_RECIPIENT
 
     def add_checked(self, recipients: Iterable[Recipient]) -> None:
         """Take recipients that need no admission: the mail system's own (reports)."""
@@ -332,7 +283,28 @@ class Submission:
             self._refuse(NO_RECIPIENTS)
         if self._refusal is not None or self._body is None:
             return _resolved(self._refusal or SERVICE_UNAVAILABLE)
-        return self._commit(self._body)
+        return self._conclude(self._body)
+
+    def finish_each(self) -> Future[Reply | Sequence[Reply]]:
+        """`finish` for a client that said EXDATA: one reply per accepted recipient, or for all."""
+        answered: Future[Reply | Sequence[Reply]] = Future()
+
+        def finished(future: Future[Reply]) -> None:
+            error = future.exception()
+            if error is not None:
+                answered.set_exception(error)
+            else:
+                answered.set_result(self._answers() or future.result())
+
+        self.finish().add_done_callback(finished)
+        return answered
+
+    def ask_recipients(self) -> Future[list[tuple[str, Reply]]]:
+        """Ask the filters of the recipients so far, without a message; who is refused."""
+        screening = self.screening
+        if screening is None or not screening.has_questions:
+            return _resolved([])
+        return screening.start(screening.settle)
 
     def parts(self) -> list[NewMessage] | Reply:
         """End the message without committing it: what `Queue.finish(new=...)` takes.
@@ -425,8 +397,7 @@ class Submission:
                 if not reply.is_success:
                     refused.append((address.addr, reply))
         if refused:
-            text = "\n".join(f"{reply.text} <{address}>" for address, reply in refused)
-            self._refuse(Reply(refused[0][1].code, text, enhanced=refused[0][1].enhanced))
+            self._refuse(_together(refused))
         elif not self._recipients:
             self._refuse(NO_RECIPIENTS)
         return not refused and bool(self._recipients)
@@ -465,7 +436,7 @@ class Submission:
         messages = [NewMessage(self._ids[0], first, body, mark=self.mark)]
         messages.extend(
             NewMessage(queue_id, attrs.evolve(first, recipients=batch), body)
-            for queue_id, batch in zip(self._ids[1:], batches[1:], strict=True)
+            for queue_id, batch in zip(self._ids[1 : len(batches)], batches[1:], strict=True)
         )
         if self._delivered:
             messages[0] = self._with_delivered(messages[0])
@@ -482,55 +453,51 @@ class Submission:
         envelope = attrs.evolve(message.envelope, recipients=recipients + aliases)
         return attrs.evolve(message, envelope=envelope, outcomes=tuple(outcomes))
 
-    def _commit(self, body: BodyWriter) -> Future[Reply]:
-        """Queue the message, once the filters let it pass."""
-        self._body = None
-        messages = self._messages(body)
-        done: Future[Reply] = Future()
-        copy, self._copy = self._copy, None
-        filters = self._submitter.filters
-        if copy is None or filters is None:
-            self._queue(messages, done)
-            return done
+    def _conclude(self, body: BodyWriter) -> Future[Reply]:
+        """Let the filters judge the message and queue it."""
+        conclusion = Conclusion(
+            self._submitter.queue,
+            self._submitter.filters,
+            self._origin,
+            accepted=Reply(250, f"Ok. {self._ids[0].partition('.')[2]}", enhanced="2.6.0"),
+            body=body,
+            copy=self._copy,
+        )
+        self._body = self._copy = None
+        self._answers = lambda: conclusion.answers
+        screening = self.screening
+        if screening is None:
+            conclusion.judge(self._messages(body), is_local=self._is_local)
+        elif not screening.has_questions:
+            conclusion.judge(self._messages(body), is_local=not screening.is_whitelisted)
+        else:
+            conclusion.screen(screening, lambda: self._settled(screening, body), self._mailboxes)
+        return conclusion.done
 
-        def judged(future: Future[Judgement]) -> None:
-            if future.cancelled():  # we are being stopped
-                copy.discard()
-                body.discard()
-                done.set_result(SERVICE_UNAVAILABLE)
-                return
-            error = future.exception()
-            found = None if error is not None else future.result()
-            if not isinstance(found, list) or found[0].body is not body:
-                body.discard()
-            if isinstance(found, list):
-                self._queue(found, done)
-            elif found is not None:
-                done.set_result(found)
-            else:
-                done.set_exception(error)
+    def _settled(self, screening: Screening, body: BodyWriter) -> list[NewMessage] | Reply:
+        """The messages for those whose filters let them in; a thread of the filters asks."""
+        refused = screening.settle()
+        if refused and not screening.is_settled:
+            if self.header_recipients:
+                return _together(refused)
+            self.turned_away = refused
+            self._take_again(screening)
+            if not self._recipients:
+                return refused[-1][1]
+        return self._messages(body)
 
-        asked = filters.judge(copy, messages, self._origin, is_local=self._is_local)
-        asked.add_done_callback(judged)
-        return done
+    def _take_again(self, screening: Screening) -> None:
+        self._recipients.clear()
+        self._reported_on.clear()
+        self._delivered.clear()
+        for guest in screening.guests:
+            self._take(guest.accepted)
 
-    def _queue(self, messages: list[NewMessage], done: Future[Reply]) -> None:
-        """Commit; `done` gets the reply afterwards."""
-        accepted = Reply(250, f"Ok. {self._ids[0].partition('.')[2]}", enhanced="2.6.0")
-
-        def committed(future: Future[None]) -> None:
-            error = future.exception()
-            if error is None:
-                done.set_result(accepted)
-            elif isinstance(error, CouriermailError):
-                done.set_result(error.reply)
-            else:
-                done.set_exception(error)
-
-        try:
-            self._submitter.queue.submit_soon(messages).add_done_callback(committed)
-        except CouriermailError as error:
-            done.set_result(error.reply)
+    def _mailboxes(self) -> list[list[str]]:
+        """The mailboxes of each queued message's recipients."""
+        mailboxes = [mailbox for mailbox, _ in self._recipients]
+        size = self._submitter.settings.batch_size or 100
+        return [mailboxes[start : start + size] for start in range(0, len(mailboxes), size)]
 
     def _refuse(self, reply: Reply) -> None:
         self.discard()
@@ -540,7 +507,35 @@ class Submission:
 _OK_RECIPIENT = Reply(250, "Ok.", enhanced="2.1.5")
 
 
-def _resolved(reply: Reply) -> Future[Reply]:
-    future: Future[Reply] = Future()
-    future.set_result(reply)
+def _resolved(value: _T) -> Future[_T]:
+    future: Future[_T] = Future()
+    future.set_result(value)
     return future
+
+
+def _together(refused: Sequence[tuple[str, Reply]]) -> Reply:
+    """One reply for all refused recipients of a header (spec mta.md 6.3)."""
+    text = "\n".join(f"{reply.text} <{address}>" for address, reply in refused)
+    first = refused[0][1]
+    return Reply(first.code, text, enhanced=first.enhanced)
+
+
+def _answered(refusal: Future[Reply | None], take: Callable[[], None]) -> Future[Reply]:
+    """The reply to a recipient whose filter was asked; it is taken in when that lets it."""
+    answered: Future[Reply] = Future()
+
+    def heard(future: Future[Reply | None]) -> None:
+        if future.cancelled():  # we are being stopped
+            answered.set_result(SERVICE_UNAVAILABLE)
+            return
+        error = future.exception()
+        if error is not None:
+            answered.set_exception(error)
+            return
+        reply = future.result()
+        if reply is None:
+            take()
+        answered.set_result(reply or _OK_RECIPIENT)
+
+    refusal.add_done_callback(heard)
+    return answered

@@ -88,6 +88,7 @@ class Request:
     _refused: list[tuple[str, str]] = attrs.field(factory=list, init=False)
     _final: Reply | None = attrs.field(default=None, init=False)
     _is_smtp: bool = attrs.field(default=False, init=False)
+    _verified: list[str] | None = attrs.field(default=None, init=False)
 
     @property
     def is_complete(self) -> bool:
@@ -116,8 +117,11 @@ class Request:
 
     @property
     def refused(self) -> list[tuple[str, str]]:
-        """Recipients that were not accepted, with their replies."""
-        return self._refused
+        """Recipients that were not accepted, with their replies; complete behind `finish`."""
+        if self._submission is None:
+            return self._refused
+        late = self._submission.turned_away
+        return self._refused + [(address, self.show(reply)) for address, reply in late]
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the request."""
@@ -132,10 +136,13 @@ class Request:
         """The final reply, after the commit; an incomplete request is thrown away."""
         if self._final is None and not self._reader.is_complete:
             self._final = Reply(451, self._reader.error or "Incomplete submission.")
+        future: Future[Reply] = Future()
         if self._final is not None or self._submission is None:
             self.discard()
-            future: Future[Reply] = Future()
             future.set_result(self._final or Reply(451, "Incomplete submission."))
+            return future
+        if self._verified is not None:
+            self._answer_verify(self._submission, self._verified, future)
             return future
         return self._submission.finish()
 
@@ -191,6 +198,7 @@ class Request:
             verp="verp" in fields,
             smtputf8="smtputf8" in fields,
             mark=drop_mark(self.drop_name) if self.drop_name else "",
+            is_settled=self._is_settled,
         )
 
     def _default_sender(self, fields: dict[str, str]) -> str:
@@ -230,15 +238,30 @@ class Request:
 
     def _verify(self, submission: Submission, recipients: Iterable[Recipient]) -> None:
         """`sendmail -bv`: say of each address whether mail for it would be taken."""
-        lines = []
+        self._verified = []
         for wanted in recipients:
             reply = _offer(submission, wanted)
             if reply.is_success:
-                lines.append(f"{wanted.address}... deliverable")
+                self._verified.append(wanted.address)
             else:
                 self._refused.append((wanted.address, self.show(reply)))
-        self._final = Reply(250 if not self._refused else 550, "\n".join(lines))
-        self.discard()
+
+    def _answer_verify(
+        self, submission: Submission, verified: list[str], answer: Future[Reply]
+    ) -> None:
+        """Ask the filters of those that exist, and give the answer."""
+
+        def asked(future: Future[list[tuple[str, Reply]]]) -> None:
+            self.discard()
+            if future.cancelled() or future.exception() is not None:
+                answer.set_result(SERVICE_UNAVAILABLE)
+                return
+            refused = dict(future.result())
+            self._refused += [(address, self.show(reply)) for address, reply in refused.items()]
+            lines = [f"{name}... deliverable" for name in verified if name not in refused]
+            answer.set_result(Reply(250 if not self._refused else 550, "\n".join(lines)))
+
+        submission.ask_recipients().add_done_callback(asked)
 
 
 def _offer(submission: Submission, wanted: Recipient) -> Reply:

@@ -139,6 +139,17 @@ class BodyWriter:
             self._chunks = [b"".join(self._chunks)]
         return self._chunks[0]
 
+    def open(self) -> int:
+        """A descriptor that reads a file body from its beginning; the caller closes it.
+
+        Raises:
+            OSError: there is none to be had.
+            QueueError: the body is in memory, or was submitted or discarded already.
+        """
+        if self._is_spent or self._descriptor < 0:
+            raise QueueError("this body is in no file")
+        return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+
     def assign(self, number: int) -> BodyRef:
         """Give a file body its number, unless it has one; how a record refers to it."""
         if self._is_spent:
