@@ -47,8 +47,8 @@ SECTIONS: dict[str, tuple[range, list[str]]] = {
     ),
 }
 
-PENDING: frozenset[int] = frozenset(range(180, 186))
-"""Cases of recipient filters at reception (localmailfilter), which are not there yet."""
+PENDING: frozenset[int] = frozenset({184})
+"""Cases that are not tested yet: recipient filters (localmailfilter) and global filters together."""
 
 ROW = re.compile(r"""(?:\(|^    |\bid=)"(\d+)[a-z]?(?:-[^"]*)?"[,:)]""", re.MULTILINE)
 ID_LISTS = re.compile(r"\bids=\[([^\]]*)\]")

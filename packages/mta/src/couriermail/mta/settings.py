@@ -77,6 +77,7 @@ class MtaSettings:
         exdata_fallback: when some recipients' content filters refuse a message of a client that
             cannot be told which: `accept` it for the others and report the refusals to the
             sender by mail, or `reject` it for all ("spec filter 4.18").
+        filter_min_id: recipients' filters are run for no uid and no gid below this; never for 0.
     """
 
     mailuser: str = ""
@@ -99,6 +100,7 @@ class MtaSettings:
     exdata_fallback: str = attrs.field(
         default="accept", validator=attrs.validators.in_(("accept", "reject"))
     )
+    filter_min_id: int = attrs.field(default=100, validator=attrs.validators.ge(1))
 
 
 @attrs.frozen(kw_only=True)

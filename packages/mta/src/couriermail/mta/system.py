@@ -1,12 +1,14 @@
 """The whole mail system of one configuration directory.
 
 `MailSystem.run` is what `courier start` does in the foreground: take the lock, make the state
-directory, open the sockets while still privileged, and supervise `courierlocal`, `courierd` and
-`esmtpd`.  Who runs where is in `couriermail.mta.runstate`.
+directory, open the sockets while still privileged, and supervise `courierlocal`, `courierd`,
+`esmtpd` and, where recipients have filters of their own, `filterd`.  Who runs where is in
+`couriermail.mta.runstate`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -20,6 +22,7 @@ from couriermail.core.durable import storage_error
 from couriermail.mta.accounts import mail_identity
 from couriermail.mta.config import Config, EsmtpdSettings, load_config
 from couriermail.mta.listen import ListenAddress, listen, parse_ports
+from couriermail.mta.rcptfilter.service import Filterd, is_helper_wanted
 from couriermail.mta.runstate import RunState, Status
 from couriermail.mta.services import Courierd, Courierlocal, Environment, Esmtpd
 from couriermail.mta.statedir import StateDir
@@ -101,6 +104,7 @@ class MailSystem:
                 self._service(
                     "courierd", Courierd(environment=environment, listener=submit).run, [submit]
                 ),
+                *self._filterd(config, state, environment),
             ]
         if self._wants_smtp(config.esmtpd):
             addresses = (
@@ -115,6 +119,17 @@ class MailSystem:
                 )
             )
         return services
+
+    def _filterd(self, config: Config, state: StateDir, environment: Environment) -> list[Service]:
+        """The helper for recipients' filters, where filters of several users are to be run."""
+        if not is_helper_wanted(config):
+            with contextlib.suppress(OSError):  # the socket of a start as root is nobody's
+                os.unlink(state.filter_socket)
+            return []
+        identity = mail_identity(config)
+        listener = self._unix(state.filter_socket, 0o660, identity.uid, identity.gid)
+        service = Filterd(environment=environment, listener=listener)
+        return [self._service("filterd", service.run, [listener])]
 
     def _wants_smtp(self, settings: EsmtpdSettings) -> bool:
         """SMTP is served unless the file says ESMTPDSTART=NO."""
@@ -171,7 +186,8 @@ class MailSystem:
     def _remove_traces(self, run: RunState) -> None:
         run.remove()
         if self.with_scheduler:
-            for path in (run.state.submit_socket, run.state.local_socket):
+            state = run.state
+            for path in (state.submit_socket, state.local_socket, state.filter_socket):
                 if os.path.lexists(path):
                     os.unlink(path)
 

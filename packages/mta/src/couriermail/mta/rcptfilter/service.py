@@ -1,0 +1,53 @@
+"""The filterd process of a mail system (`couriermail.mta.system` starts it)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import attrs
+
+from couriermail.mta.accounts import mail_identity
+from couriermail.mta.rcptfilter.program import FilterProgram
+from couriermail.mta.rcptfilter.server import HelperSettings, serve_filters
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from couriermail.mta.config import Config
+    from couriermail.mta.services import Environment
+    from couriermail.mta.supervisor import LifeLine
+
+__all__ = ["Filterd", "helper_settings", "is_helper_wanted"]
+
+
+@attrs.frozen(kw_only=True)
+class Filterd:
+    """The process that runs recipients' filters; beside courierlocal the only one with root.
+
+    Attributes:
+        environment: configuration and log.
+        listener: the socket on which the mail system asks.
+    """
+
+    environment: Environment
+    listener: socket.socket
+
+    def run(self, line: LifeLine) -> None:
+        """Run filters until the life line ends."""
+        config = self.environment.enter("filterd", as_mail_user=False)
+        line.say_ready()
+        serve_filters(self.listener, helper_settings(config), stop=line.stop)
+
+
+def is_helper_wanted(config: Config) -> bool:
+    """Filters of several users are to be run, and we may become them."""
+    return bool(config.maildropfilter) and os.geteuid() == 0
+
+
+def helper_settings(config: Config) -> HelperSettings:
+    """How filterd behaves, from the configuration."""
+    return HelperSettings(
+        program=FilterProgram(config.maildropfilter),
+        trusted_uids=frozenset({mail_identity(config).uid}),
+        minimum_id=config.settings.mta.filter_min_id,
+    )
