@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from couriermail.auth import Account
-from couriermail.core import ManualClock
+from couriermail.core import ManualClock, Reply
 from couriermail.mta.addresses import AddressRules
 from couriermail.mta.admission import RouterAdmission
 from couriermail.mta.aliases import MemoryAliases
@@ -171,7 +171,7 @@ def test_the_smtp_server_knows_its_own_address(submitter: Submitter) -> None:
 
     reply = handler.rcpt(session, Rcpt(forward_path="bob@[192.0.2.1]"))
 
-    assert reply is not None
+    assert isinstance(reply, Reply)
     assert reply.code == 250
 
 
