@@ -348,7 +348,9 @@ def test_147_a_signal_ends_the_run_in_order(home: Path) -> None:
     assert not (home / "l.lock").exists()
 
 
-@pytest.mark.parametrize("ids", ["x", "4242/", "4242/1x", ""])
+@pytest.mark.parametrize(
+    "ids", ["x", "4242/", "4242/1x", "", "-1", "4294967295/1", "1/4294967295", "9" * 5000]
+)
 def test_158_wrong_ids_are_refused(ids: str, home: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only trusted users come so far")
@@ -416,6 +418,37 @@ def test_159_a_recipient_filter_gets_its_five_arguments() -> None:
             check=False, timeout=60,
         )  # fmt: skip
     assert (done.stdout, done.returncode) == (b"host ip s@x b1 b2\n", 99)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ("4242/4243", b""),
+        ("4242", b""),
+        ("4242/4242", b"You are not authorized to use the -D option."),
+        ("4241/4243", b"You are not authorized to use the -D option."),
+        ("0/0", b"You are not authorized to use the -D option."),
+        ("x", b"You are not authorized to use the -D option."),
+    ],
+)
+def test_158_a_user_may_name_no_ids_but_its_own(ids: str, said: bytes) -> None:
+    """As filterd runs it: the ids were given up before the program was run."""
+    python, environment = others_python()
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        write(home / ".mailfilters/rcptfilter", 'echo "$1"\nEXITCODE=99\n')
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 4242, 4243)
+        arguments = ["-D", ids, "-M", "rcptfilter", "host"]
+        done = subprocess.run(
+            [*python, "-c", f"from couriermail.cli.maildrop import main; main({arguments})"],
+            stdin=subprocess.DEVNULL, user=4242, group=4243, extra_groups=[], cwd="/",
+            env={**environment, "HOME": name}, capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert (done.stdout, done.returncode) == ((b"", 75) if said else (b"host\n", 99))
+    assert said in done.stderr
+    assert bool(done.stderr) is bool(said)
 
 
 @pytest.mark.root

@@ -16,6 +16,8 @@ TEMPORARY = 75
 NO_SUCH_USER = 67
 TRUSTED_USERS = ("root", "mail", "daemon")
 DEFAULT_SHELL = "/bin/sh"
+NO_ID = (1 << 32) - 1  # setuid(2) reads it as "leave it as it is"
+_ID_DIGITS = 10
 SERVICE = "login"  # the service that maildrop asks accounts for
 
 
@@ -185,21 +187,36 @@ def _identity(entry: pwd.struct_passwd) -> Identity:
 
 
 def _identity_of_ids(text: str) -> Identity:
+    """Whom option `-D` means.
+
+    Courier: maildrop is setuid root, and trusted users alone may say `-D`.  Here whoever ran it
+    for a recipient's filter has become that user already: your own ids are yours to name.
+    """
     import pwd
 
-    caller = _identity_of_uid(os.getuid(), os.getgid())
-    if caller.name not in TRUSTED_USERS:
-        raise Refused("You are not authorized to use the -D option.")
-    uid, slash, gid = text.partition("/")
-    if not (uid.isascii() and uid.isdecimal()) or (slash and not gid.isascii()):
-        raise Refused("Invalid -D option.")
-    if slash and not gid.isdecimal():
-        raise Refused("Invalid -D option.")
+    ids = _parse_ids(text)
+    if ids != (os.getuid(), os.getgid()):
+        caller = _identity_of_uid(os.getuid(), os.getgid())
+        if caller.name not in TRUSTED_USERS:
+            raise Refused("You are not authorized to use the -D option.")
+        if ids is None:
+            raise Refused("Invalid -D option.")
+    uid, gid = ids
     try:
-        identity = _identity(pwd.getpwuid(int(uid)))
+        identity = _identity(pwd.getpwuid(uid))
     except (KeyError, OverflowError):
         identity = _identity_of_uid(os.getuid(), os.getgid())
         identity.name = ""
-    identity.uid, identity.gid = int(uid), int(gid) if slash else os.getgid()
+    identity.uid, identity.gid = uid, gid
     identity.home = os.environ.get("HOME") or identity.home
     return identity
+
+
+def _parse_ids(text: str) -> tuple[int, int] | None:
+    """The numbers in `UID` or `UID/GID`, where no group is named the caller's; None for no ids."""
+    uid, slash, gid = text.partition("/")
+    words = (uid, gid) if slash else (uid,)
+    if not all(word.isascii() and word.isdecimal() and len(word) <= _ID_DIGITS for word in words):
+        return None
+    ids = int(uid), int(gid) if slash else os.getgid()
+    return ids if max(ids) < NO_ID else None

@@ -67,17 +67,8 @@ class AccountFilterRunner:
             _log.error("the message cannot be shown to a filter: %s", error.strerror)
             return FilterResult(None)
 
-    def _run(self, call: FilterCall, stdin: int | None) -> FilterResult:
-        account = call.account
-        if (account.uid, account.gid) == (os.geteuid(), os.getegid()):
-            return self.program.run(call, stdin)
-        if account.uid != os.geteuid() or os.path.exists(self.helper):
-            return self._ask_helper(call, stdin)
-        # An unprivileged system: it has one group, whatever the account says.
-        ours: FilterAccount = attrs.evolve(account, gid=os.getegid())
-        return self.program.run(attrs.evolve(call, account=ours), stdin)
-
-    def _ask_helper(self, call: FilterCall, stdin: int | None) -> FilterResult:
+    def ask_helper(self, call: FilterCall, stdin: int | None) -> FilterResult:
+        """Have filterd run the filter, whosever it is; `stdin` is read from where it stands."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 return self._exchange(connection, call, stdin)
@@ -85,6 +76,16 @@ class AccountFilterRunner:
             reason = "no answer in time" if isinstance(error, TimeoutError) else error
             _log.error("filterd (%s) for uid %d: %s", self.helper, call.account.uid, reason)
             return FilterResult(None)
+
+    def _run(self, call: FilterCall, stdin: int | None) -> FilterResult:
+        account = call.account
+        if (account.uid, account.gid) == (os.geteuid(), os.getegid()):
+            return self.program.run(call, stdin)
+        if account.uid != os.geteuid() or os.path.exists(self.helper):
+            return self.ask_helper(call, stdin)
+        # An unprivileged system: it has one group, whatever the account says.
+        ours: FilterAccount = attrs.evolve(account, gid=os.getegid())
+        return self.program.run(attrs.evolve(call, account=ours), stdin)
 
     def _exchange(
         self, connection: socket.socket, call: FilterCall, stdin: int | None
