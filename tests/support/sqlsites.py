@@ -14,7 +14,7 @@ from couriermail.auth.passwords import hash_password
 MARKER = "##NAME: MARKER:0\n"
 COLUMNS = (
     "id", "crypt", "clear", "uid", "gid", "home", "maildir", "quota", "name", "options",
-    "defaultdelivery",
+    "defaultdelivery", "scram",
 )  # fmt: skip
 FIELDS = {
     "USER_TABLE": "passwd",
@@ -92,6 +92,7 @@ class SqlSite:
             "name": "A Name",
             "options": "disableimap=0,group=staff",
             "defaultdelivery": "|deliver",
+            "scram": None,
             **changes,
         }
         marks = ", ".join("?" * len(COLUMNS))

@@ -16,7 +16,7 @@ from tests.support.sqlsites import SqlSite
 ENGINES = ("sqlite", "mysql", "pgsql")
 TABLE = """CREATE TABLE IF NOT EXISTS passwd (
     id {text}, crypt {text}, clear {text}, uid integer, gid integer, home {text},
-    maildir {text}, quota {text}, name {text}, options {text}, defaultdelivery {text})"""
+    maildir {text}, quota {text}, name {text}, options {text}, defaultdelivery {text}, scram {text})"""
 
 
 @pytest.fixture(scope="session")

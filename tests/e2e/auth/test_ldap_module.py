@@ -14,7 +14,7 @@ import pytest
 from tests.support.servers import Directory
 from tests.support.sqlsites import MARKER
 
-from couriermail.auth import CramResponse, DirectoryError
+from couriermail.auth import CramResponse, DirectoryError, ScramSecret
 from couriermail.auth.backends.authldap import LdapModule
 from couriermail.auth.backends.ldapconnection import LdapConnection
 from couriermail.auth.modules import ModuleSettings, load_module
@@ -241,6 +241,24 @@ def test_an_entry_without_password_cannot_log_in(site: LdapSite) -> None:
         assert module.lookup("alice@example.com", "imap")
         assert module.login("alice@example.com", "", "imap") is None
         assert module.login("alice@example.com", "secret", "imap") is None
+
+
+def test_a_scram_secret_is_read_and_changes_with_the_password(site: LdapSite) -> None:
+    stored = ScramSecret.from_password("secret").to_text()
+    dn = site.add("alice@example.com", description=stored)
+    site.add("bob@example.com")
+    module = site.module(LDAP_SCRAMPW="description")
+    account = module.lookup("alice@example.com", "imap")
+    assert account is not None
+    assert account.scram == stored
+    logged_in = module.login("alice@example.com", "secret", "imap")
+    assert logged_in is not None
+    assert logged_in.scram is None
+    assert module.change_password("alice@example.com", "secret", "newsecret", "imap")
+    changed = ScramSecret.from_text(site.read(dn, "description"))
+    assert changed is not None
+    assert changed.is_of("newsecret")
+    assert getattr(module.lookup("bob@example.com", "imap"), "scram", "") is None
 
 
 def test_cram_needs_the_clear_password(site: LdapSite) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 from tests.support.sqlsites import SqlSite
 
-from couriermail.auth import CramResponse, DirectoryError
+from couriermail.auth import CramResponse, DirectoryError, ScramSecret
 from couriermail.auth.passwords import verify_password
 from couriermail.auth.rcfile import RcFileError
 
@@ -42,6 +42,31 @@ def test_an_account_has_every_field_of_its_row(sql: SqlSite) -> None:
     assert account.options.get("group") == "staff"
     assert account.clear_password == "secret"
     assert verify_password(account.password or "", "secret")
+
+
+def test_a_scram_secret_is_read_and_changes_with_the_password(sql: SqlSite) -> None:
+    stored = ScramSecret.from_password("secret").to_text()
+    sql.add("alice", scram=stored)
+    sql.add("bob")
+    assert getattr(sql.module().lookup("alice", "imap"), "scram", "") is None  # not configured
+    module = sql.module(SCRAM_PWFIELD="scram")
+    account = module.lookup("alice", "imap")
+    assert account is not None
+    assert account.scram == stored
+    assert stored not in repr(account)
+    logged_in = module.login("alice", "secret", "imap")
+    assert logged_in is not None
+    assert logged_in.scram is None
+    assert module.change_password("alice", "secret", "newsecret", "imap")
+    changed = ScramSecret.from_text(getattr(module.lookup("alice", "imap"), "scram", ""))
+    assert changed is not None
+    assert changed.is_of("newsecret")
+    assert getattr(module.lookup("bob", "imap"), "scram", "") is None
+    custom = sql.module(
+        SELECT_CLAUSE="SELECT id,crypt,clear,uid,gid,home,'','','','',scram"
+        " FROM passwd WHERE id='$(local_part)'"
+    )
+    assert getattr(custom.lookup("alice", "imap"), "scram", "") == changed.to_text()
 
 
 def test_the_service_courier_gets_the_delivery_instruction(sql: SqlSite) -> None:

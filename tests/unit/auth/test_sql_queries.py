@@ -56,6 +56,15 @@ def test_the_statements_are_the_pinned_ones() -> None:
     )
 
 
+def test_a_column_of_scram_secrets_is_one_more() -> None:
+    pgsql = settings(PGSQL, FIELDS + "SCRAM_PWFIELD scram")
+    assert ", options, scram FROM passwd" in select_query(pgsql, "bob", "imap", quote).text
+    new = NewPassword(clear="new", crypt="{MD5}x", scram="SCRAM-SHA-256$x")
+    query = change_query(pgsql, "bob", "imap", new, quote)
+    assert query.text.startswith("UPDATE passwd SET clear=%s, crypt=%s, scram=%s WHERE id=%s")
+    assert query.parameters == ("new", "{MD5}x", "SCRAM-SHA-256$x", "bob")
+
+
 def test_the_engines_differ_in_placeholders_and_in_the_update() -> None:
     text = FIELDS + "WHERE_CLAUSE x LIKE 'a%'"
     assert select_query(settings(MYSQL, text), "a", "imap", quote).text.endswith(

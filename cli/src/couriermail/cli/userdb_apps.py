@@ -78,6 +78,7 @@ The environment variable COURIERMAIL_PASSWORD_SCHEME names another scheme than s
 Examples:
   userdbpw | userdb john set systempw
   userdbpw -hmac-sha256 | userdb john set hmac-sha256pw
+  userdbpw -scram-sha-256 | userdb john set scram-sha-256pw
 """
 )
 def _userdbpw(
@@ -85,6 +86,9 @@ def _userdbpw(
     hmac_md5: Annotated[bool, typer.Option("-hmac-md5", help="For CRAM-MD5.")] = False,
     hmac_sha1: Annotated[bool, typer.Option("-hmac-sha1", help="For CRAM-SHA1.")] = False,
     hmac_sha256: Annotated[bool, typer.Option("-hmac-sha256", help="For CRAM-SHA256.")] = False,
+    scram_sha_256: Annotated[
+        bool, typer.Option("-scram-sha-256", help="For SCRAM-SHA-256.")
+    ] = False,
 ) -> None:
     """Read a password and print what a userdb field holds of it."""
 

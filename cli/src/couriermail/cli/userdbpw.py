@@ -1,4 +1,6 @@
-"""`userdbpw [-md5] [-hmac-md5|-hmac-sha1|-hmac-sha256]`: make a password field (spec auth 2.7).
+"""`userdbpw [-md5] [-hmac-md5|-hmac-sha1|-hmac-sha256|-scram-sha-256]`: make a password field.
+
+Standard: spec auth 2.7; `-scram-sha-256` is ours (RFC 5803).
 
 Exit codes: 0 done, 1 unknown option or no password.
 """
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEME_VARIABLE", "SWITCHES", "main", "read_command_line"]
 
-SWITCHES = ("-md5", "-hmac-md5", "-hmac-sha1", "-hmac-sha256")
+SWITCHES = ("-md5", "-hmac-md5", "-hmac-sha1", "-hmac-sha256", "-scram-sha-256")
 SCHEME_VARIABLE = "COURIERMAIL_PASSWORD_SCHEME"  # for hashes of crypt(3); default: $6$
 DEFAULT_SCHEME = "sha512-crypt"
 
@@ -55,6 +57,10 @@ def _field_value(switch: str, password: str) -> str:
         from couriermail.auth.hmac_context import HmacContext
 
         return HmacContext.from_password(switch.removeprefix("-hmac-"), password).to_hex()
+    if switch == "-scram-sha-256":
+        from couriermail.auth.scram import ScramSecret
+
+        return ScramSecret.from_password(password).to_text()
     from couriermail.auth.passwords import hash_password
 
     chosen = os.environ.get(SCHEME_VARIABLE) or DEFAULT_SCHEME

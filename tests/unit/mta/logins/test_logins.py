@@ -49,7 +49,36 @@ def test_the_userdb_is_asked(
     (((module,), options),) = asked
     assert isinstance(module, UserdbModule)
     assert module.path == str(tmp_path / "userdb")
-    assert options == {"domain": "@example.test"}
+    assert options == {"domain": "@example.test", "decoy_key": None}
+
+
+def test_the_key_of_unknown_names_outlives_a_restart(
+    tmp_path: Path, asked: list[tuple[list[object], dict[str, object]]]
+) -> None:
+    (tmp_path / "state").mkdir()
+    for _ in range(2):
+        authenticator(tmp_path, esmtpd="ESMTPAUTH_TLS=SCRAM-SHA-256\n", userdb="")
+    first, second = (options["decoy_key"] for _, options in asked)
+    assert isinstance(first, bytes)
+    assert len(first) == 32
+    assert first == second
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["scram.key"]
+    assert (tmp_path / "state" / "scram.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("trouble", ["no directory", "too short", "link"])
+def test_a_key_file_that_cannot_be_used_costs_no_login(
+    tmp_path: Path, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state" / "scram.key"
+    if trouble != "no directory":
+        path.parent.mkdir()
+    if trouble == "too short":
+        path.write_bytes(b"x")
+    elif trouble == "link":
+        path.symlink_to("/dev/zero")
+    assert len({logins.decoy_key(str(path)) for _ in range(2)}) == 2
+    assert "scram.key" in caplog.text
 
 
 @pytest.mark.parametrize(

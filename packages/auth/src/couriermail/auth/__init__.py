@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         start_sasl,
     )
     from couriermail.auth.scram import ScramSecret
+    from couriermail.auth.scram_accounts import ScramSecrets
     from couriermail.auth.userdb import UserdbDirectory
     from couriermail.auth.userdb_compile import compile_userdb
     from couriermail.auth.userdb_edit import UserdbDocument, edit_userdb, read_userdb_document
@@ -159,6 +160,7 @@ else:
                 "start_sasl",
             ),
             "scram": ("ScramSecret",),
+            "scram_accounts": ("ScramSecrets",),
             "userdb": ("UserdbDirectory",),
             "userdb_compile": ("compile_userdb",),
             "userdb_edit": ("UserdbDocument", "edit_userdb", "read_userdb_document"),
@@ -235,6 +237,7 @@ __all__ = [
     "ScramLogin",
     "ScramQuery",
     "ScramSecret",
+    "ScramSecrets",
     "UserdbDirectory",
     "UserdbDocument",
     "UserdbError",

@@ -86,6 +86,7 @@ class Account:
         options: account options.
         system_user: the system's own name for this user, where there is one.
         password: stored password hash for the service, or None.  Not part of `repr`.
+        scram: stored SCRAM-SHA-256 secret (RFC 5803), or None.
         clear_password: the password itself, where a back end stores it or a login gave it.
     """
 
@@ -100,6 +101,7 @@ class Account:
     options: AccountOptions = AccountOptions()
     system_user: str | None = None
     password: str | None = attrs.field(default=None, repr=False)
+    scram: str | None = attrs.field(default=None, repr=False)
     clear_password: str | None = attrs.field(default=None, repr=False)
 
 

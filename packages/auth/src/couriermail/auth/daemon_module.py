@@ -234,4 +234,4 @@ def _log_in(module: AuthModule, request: AuthRequest) -> Account | None:
     name, password = credentials
     account = module.login(name, password, request.service, remote=request.remote)
     # Rule 4: who logged in with a password gets it back, for servers that log in elsewhere.
-    return None if account is None else attrs.evolve(account, clear_password=password)
+    return None if account is None else attrs.evolve(account, clear_password=password, scram=None)

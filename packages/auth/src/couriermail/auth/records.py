@@ -57,6 +57,11 @@ class UserdbRecord:
         own = self.secret(f"{service}-hmac-{algorithm}pw")
         return own if own is not None else self.secret(f"hmac-{algorithm}pw")
 
+    def scram_secret(self, service: str) -> str | None:
+        """The stored SCRAM secret: `<service>-scram-sha-256pw`, else `scram-sha-256pw`."""
+        own = self.secret(f"{service}-scram-sha-256pw")
+        return own if own is not None else self.secret("scram-sha-256pw")
+
     def secret(self, name: str) -> str | None:
         """The value of the first password field of that name, or None."""
         return _value(_values(self.shadow + b"|" + self.fields), name)
@@ -81,6 +86,7 @@ class UserdbRecord:
             full_name=_value(values, "gecos"),
             options=AccountOptions(_value(values, "options") or ""),
             password=self.password(service),
+            scram=self.scram_secret(service),
         )
 
 

@@ -27,8 +27,8 @@ from couriermail.auth.module import CramResponse
 from couriermail.auth.sasl import DomainRule
 from couriermail.auth.scram import (
     MIN_ITERATIONS,
-    SALT_BYTES,
     ScramSecret,
+    constant_salt,
     decode_attribute,
     encode_attribute,
     parse_attributes,
@@ -355,9 +355,8 @@ class _Scram:
 
     def _decoy(self, name: str) -> ScramSecret:
         """A secret that nobody knows; the same salt whenever the name is tried."""
-        seed = hmac.digest(self._start.settings.decoy_key, name.encode(), "sha256")
         return ScramSecret(
-            salt=seed[:SALT_BYTES],
+            salt=constant_salt(self._start.settings.decoy_key, name),
             iterations=MIN_ITERATIONS,
             stored_key=secrets.token_bytes(32),
             server_key=secrets.token_bytes(32),

@@ -5,9 +5,12 @@
     client-final   "c=" gs2-header64 ",r=" nonce ",p=" proof
     server-final   "v=" signature | "e=" error
 
+    stored         "SCRAM-SHA-256$" iterations ":" salt "$" StoredKey ":" ServerKey
+
 Channel binding is not offered.
 
-Standard: RFC 5802 (SCRAM), RFC 7677 (with SHA-256), RFC 4013 (SASLprep).
+Standard: RFC 5802 (SCRAM), RFC 5803 (how it is stored), RFC 7677 (with SHA-256), RFC 4013
+(SASLprep).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ __all__ = [
     "MIN_ITERATIONS",
     "ScramSecret",
     "client_proof",
+    "constant_salt",
     "decode_attribute",
     "encode_attribute",
     "escape_name",
@@ -45,6 +49,9 @@ MIN_ITERATIONS = 4096  # RFC 7677 4: what a client must insist on
 SALT_BYTES = 16
 
 _HASH = "sha256"
+_KEY_BYTES = 32
+_STORED_SCHEME = "SCRAM-SHA-256"
+_MAX_ITERATIONS = 10_000_000  # seconds of work for a client; more is a slip
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +90,44 @@ class ScramSecret:
             server_key=_hmac(salted, b"Server Key"),
         )
 
+    @classmethod
+    def from_text(cls, text: str) -> ScramSecret | None:
+        """Read a stored secret (RFC 5803 2); None when it is none, or too weak (RFC 7677 4)."""
+        scheme, _, rest = text.partition("$")
+        parameters, _, keys = rest.partition("$")
+        rounds, _, salt = parameters.partition(":")
+        stored_key, _, server_key = keys.partition(":")
+        if scheme != _STORED_SCHEME or not (rounds.isascii() and rounds.isdigit()):
+            return None
+        try:
+            secret = cls(
+                salt=a2b_base64(salt.encode("ascii"), strict_mode=True),
+                iterations=int(rounds[:9]),
+                stored_key=a2b_base64(stored_key.encode("ascii"), strict_mode=True),
+                server_key=a2b_base64(server_key.encode("ascii"), strict_mode=True),
+            )
+        except ValueError:  # base64's error is one
+            return None
+        has_keys = {len(secret.stored_key), len(secret.server_key)} == {_KEY_BYTES}
+        is_sane = MIN_ITERATIONS <= secret.iterations <= _MAX_ITERATIONS and len(rounds) < 9
+        return secret if has_keys and secret.salt and is_sane else None
+
+    def to_text(self) -> str:
+        """The secret as it is stored (RFC 5803 2)."""
+        salt, stored_key, server_key = (
+            encode_attribute(octets).decode()
+            for octets in (self.salt, self.stored_key, self.server_key)
+        )
+        return f"{_STORED_SCHEME}${self.iterations}:{salt}${stored_key}:{server_key}"
+
+    def is_of(self, password: str) -> bool:
+        """Tell whether this is the secret of a password, in constant time."""
+        try:
+            other = ScramSecret.from_password(password, salt=self.salt, iterations=self.iterations)
+        except SaslError:
+            return False
+        return hmac.compare_digest(self.stored_key, other.stored_key)
+
     def accepts(self, proof: bytes, auth_message: bytes) -> bool:
         """Tell whether a client's proof shows that it knows the password (RFC 5802 3)."""
         signature = _hmac(self.stored_key, auth_message)
@@ -103,6 +148,16 @@ def salted_password(password: str, salt: bytes, iterations: int) -> bytes:
         SaslError: the password has characters that SASLprep forbids.
     """
     return hashlib.pbkdf2_hmac(_HASH, prepare_text(password).encode(), salt, iterations)
+
+
+def constant_salt(key: bytes, name: str) -> bytes:
+    """A salt that looks random and is the same whenever the name is tried.
+
+    Args:
+        key: the server's own; who lacks it cannot tell such a salt from a stored one.
+        name: the login name.
+    """
+    return hmac.digest(key, name.encode("utf-8", "surrogateescape"), _HASH)[:SALT_BYTES]
 
 
 def client_proof(salted: bytes, auth_message: bytes) -> bytes:

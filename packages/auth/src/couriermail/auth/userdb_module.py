@@ -11,8 +11,10 @@ import os
 import attrs
 
 from couriermail.auth.account import is_safe_name
+from couriermail.auth.errors import SaslError
 from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
 from couriermail.auth.passwords import PasswordVerifier, make_like, verify_password
+from couriermail.auth.scram import ScramSecret
 from couriermail.auth.userdb import UserdbDirectory
 from couriermail.auth.userdb_compile import change_fields
 
@@ -84,7 +86,7 @@ class UserdbModule:
         is_right = self._verifier.verify(stored, password)
         if account is None or not is_right:
             return None
-        return attrs.evolve(account, clear_password=password)
+        return attrs.evolve(account, clear_password=password, scram=None)
 
     def cram(self, response: CramResponse, service: str) -> Account | None:
         """Check a CRAM response; see `AuthModule.cram`.
@@ -103,7 +105,7 @@ class UserdbModule:
         is_right = context.accepts(response.challenge, response.digest)
         if account is None or not is_right:
             return None
-        return attrs.evolve(account, password=None, quota=None, full_name=None)
+        return attrs.evolve(account, password=None, scram=None, quota=None, full_name=None)
 
     def accounts(self) -> Iterator[Account]:
         """Every account, sorted by name; reverse entries and incomplete records are none.
@@ -121,8 +123,8 @@ class UserdbModule:
     def change_password(self, name: str, old: str, new: str, service: str) -> bool:
         """Change every password field of the service that the old password fits.
 
-        That is `<service>pw`, else `systempw`, and of each HMAC hash the service's own and
-        the general context.  The text and both tables are changed before it returns.
+        That is `<service>pw`, else `systempw`, and of each HMAC hash and of SCRAM the service's
+        own and the general secret.  The text and both tables are changed before it returns.
 
         Raises:
             DirectoryError: it cannot be done now; nothing was changed.
@@ -163,6 +165,10 @@ class UserdbModule:
                 context = HmacContext.from_hex(algorithm, record.secret(field) or "")
                 if context is not None and context.is_of(old):
                     values[field] = HmacContext.from_password(algorithm, new).to_hex()
+        for field in (f"{service}-scram-sha-256pw", "scram-sha-256pw"):
+            secret = ScramSecret.from_text(record.secret(field) or "")
+            if secret is not None and secret.is_of(old):
+                values[field] = _renewed(secret, new)
         return {
             field.encode("utf-8", "surrogateescape"): value.encode()
             for field, value in values.items()
@@ -172,6 +178,14 @@ class UserdbModule:
 def _context(record: UserdbRecord | None, service: str, algorithm: str) -> HmacContext | None:
     stored = None if record is None else record.hmac_context(service, algorithm)
     return None if stored is None else HmacContext.from_hex(algorithm, stored)
+
+
+def _renewed(secret: ScramSecret, new: str) -> str:
+    """The secret of the new password, as costly as the old one's; empty where there is none."""
+    try:
+        return ScramSecret.from_password(new, iterations=secret.iterations).to_text()
+    except SaslError:  # RFC 4013 forbids a character of it: no SCRAM, rather than the old password
+        return ""
 
 
 def _is_changeable(name: str, old: str, new: str, service: str) -> bool:

@@ -59,6 +59,8 @@ class AccountFields:
         password: `PASSWD`, the stored hash.
         clear_password: `PASSWD2`, the password itself.
         options: `OPTIONS`, a comma list.
+        scram: `SCRAM-SHA-256`, a stored secret (RFC 5803) for servers that offer this
+            mechanism.  Courier: its daemon has no such line, and its clients skip it.
     """
 
     system_user: str | None = None
@@ -72,6 +74,7 @@ class AccountFields:
     password: str | None = attrs.field(default=None, repr=False)
     clear_password: str | None = attrs.field(default=None, repr=False)
     options: str | None = None
+    scram: str | None = attrs.field(default=None, repr=False)
 
     @classmethod
     def of(cls, account: Account) -> AccountFields:
@@ -93,6 +96,7 @@ class AccountFields:
             password=account.password,
             clear_password=account.clear_password,
             options=account.options.text or None,
+            scram=account.scram,
         )
 
     @classmethod
@@ -153,6 +157,7 @@ class AccountFields:
             options=AccountOptions(self.options or ""),
             system_user=self.system_user,
             password=self.password,
+            scram=self.scram,
             clear_password=self.clear_password,
         )
 
@@ -276,6 +281,7 @@ _KEYS = {
     "PASSWD": "password",
     "PASSWD2": "clear_password",
     "OPTIONS": "options",
+    "SCRAM-SHA-256": "scram",
 }
 _NAMES = {key.encode(): name for key, name in _KEYS.items()}
 

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     Verdict = Awaitable[str | None] | str | None
     Secret = Awaitable[ScramSecret | None] | ScramSecret | None
 
-__all__ = ["CLEAR_TEXT_MECHANISMS", "EXTERNAL", "Authenticator"]
+__all__ = ["CLEAR_TEXT_MECHANISMS", "DECOY_KEY_BYTES", "EXTERNAL", "Authenticator"]
 
 CLEAR_TEXT_MECHANISMS = ("PLAIN", "LOGIN")  # they send the password itself
 EXTERNAL = "EXTERNAL"
 _CRAM_MECHANISMS = ("CRAM-SHA256", "CRAM-SHA1", "CRAM-MD5")
 _SCRAM_MECHANISMS = ("SCRAM-SHA-256",)
 
-_DECOY_KEY_BYTES = 32
+DECOY_KEY_BYTES = 32
 
 
 def _new_key() -> bytes:
-    return os.urandom(_DECOY_KEY_BYTES)
+    return os.urandom(DECOY_KEY_BYTES)
 
 
 @attrs.frozen(kw_only=True)

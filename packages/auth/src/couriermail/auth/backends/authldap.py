@@ -17,6 +17,7 @@ from couriermail.auth.backends.credentials import (
     id_of,
     is_clean_text,
     login_name,
+    new_scram_secret,
     usable_account,
 )
 from couriermail.auth.backends.ldapconnection import LdapConnection, LdapEntry
@@ -162,7 +163,9 @@ class LdapModule(SessionModule[LdapSettings, LdapConnection]):
         if not settings.has_authbind:
             return self._check.accept(found.account if found else None, password)
         is_right = _binds(settings, found, password)
-        return attrs.evolve(found.account, clear_password=password) if found and is_right else None
+        if not found or not is_right:
+            return None
+        return attrs.evolve(found.account, clear_password=password, scram=None)
 
 
 def _binds(settings: LdapSettings, found: _Found | None, password: str) -> bool:
@@ -222,6 +225,7 @@ def _account(settings: LdapSettings, entry: LdapEntry, name: str, service: str) 
         full_name=entry.first(settings.full_name) or None,
         options=AccountOptions(",".join(options)),
         password=entry.first(settings.crypt) or None,
+        scram=entry.first(settings.scram) or None,
         clear_password=entry.first(settings.clear) or None,
     )
 
@@ -237,6 +241,8 @@ def _replace_password(
     stored = entry.first(settings.crypt)
     if stored is not None:
         changes[settings.crypt] = make_like(stored, new)
+    if entry.first(settings.scram) is not None:
+        changes[settings.scram] = new_scram_secret(new)
     if changes:
         connection.replace(entry.dn, changes)
     return bool(changes)

@@ -21,6 +21,7 @@ __all__ = [
     "is_clean_text",
     "is_same_text",
     "login_name",
+    "new_scram_secret",
     "usable_account",
 ]
 
@@ -80,7 +81,8 @@ class LoginCheck:
         """
         if not password or not self._fits(account, password) or account is None:
             return None
-        return attrs.evolve(account, clear_password=password)  # spec auth 4.1, rule 4: PASSWD2
+        # Spec auth 4.1, rule 4: PASSWD2; who has the password needs nothing made of it.
+        return attrs.evolve(account, clear_password=password, scram=None)
 
     def _fits(self, account: Account | None, password: str) -> bool:
         clear = (account.clear_password if account else None) or ""
@@ -93,6 +95,17 @@ class LoginCheck:
         return bool(clear) and is_same_text(clear, password)
 
 
+def new_scram_secret(password: str) -> str:
+    """The SCRAM-SHA-256 secret to store; empty for a password that SCRAM cannot have."""
+    from couriermail.auth.errors import SaslError
+    from couriermail.auth.scram import ScramSecret
+
+    try:
+        return ScramSecret.from_password(password).to_text()
+    except SaslError:  # RFC 4013 forbids a character of it
+        return ""
+
+
 def accept_cram(account: Account | None, response: CramResponse) -> Account | None:
     """The account, when the response was made with its clear password; else None."""
     from couriermail.auth.hmac_context import HMAC_ALGORITHMS, HmacContext
@@ -102,7 +115,8 @@ def accept_cram(account: Account | None, response: CramResponse) -> Account | No
     if response.algorithm not in HMAC_ALGORITHMS:
         return None
     context = HmacContext.from_password(response.algorithm, account.clear_password)
-    return account if context.accepts(response.challenge, response.digest) else None
+    is_right = context.accepts(response.challenge, response.digest)
+    return attrs.evolve(account, scram=None) if is_right else None
 
 
 def id_of(text: str) -> int:

@@ -35,7 +35,7 @@ class LdapSettings:
         domain: appended to names without `@`, or empty.
         glob_uid, glob_gid: ids of accounts without their own; 0: there are none.
         mail_root: put before home directories that are relative.
-        home, maildir, delivery, quota, full_name, clear, crypt, uid, gid: attributes.
+        home, maildir, delivery, quota, full_name, clear, crypt, scram, uid, gid: attributes.
         options: pairs of attribute and account option.
         enumerate_filter: condition of those that are listed, or empty.
         emailmap: filter with `@user@` and `@realm@` that finds a handle, or empty.
@@ -65,6 +65,7 @@ class LdapSettings:
     full_name: str
     clear: str
     crypt: str
+    scram: str
     uid: str
     gid: str
     options: tuple[tuple[str, str], ...]
@@ -107,6 +108,7 @@ class LdapSettings:
             full_name=rc.get("LDAP_FULLNAME"),
             clear=rc.get("LDAP_CLEARPW"),
             crypt=rc.get("LDAP_CRYPTPW"),
+            scram=rc.get("LDAP_SCRAMPW"),
             uid=rc.get("LDAP_UID"),
             gid=rc.get("LDAP_GID"),
             options=_option_pairs(rc.get("LDAP_AUXOPTIONS")),
@@ -122,7 +124,8 @@ class LdapSettings:
         """The attributes that are asked for, each once."""
         names = [
             self.mail, self.home, self.maildir, self.delivery, self.quota, self.full_name,
-            self.clear, self.crypt, self.uid, self.gid, *(name for name, _ in self.options),
+            self.clear, self.crypt, self.scram, self.uid, self.gid,
+            *(name for name, _ in self.options),
         ]  # fmt: skip
         return list(dict.fromkeys(filter(None, names)))
 

@@ -19,6 +19,7 @@ from couriermail.auth.backends.credentials import (
     id_of,
     is_clean_text,
     login_name,
+    new_scram_secret,
     usable_account,
 )
 from couriermail.auth.backends.session import Session
@@ -145,10 +146,12 @@ class SqlModule(SessionModule[SqlSettings, SqlConnection]):
         account = self.login(name, old, service)
         if account is None:
             return False
-        password = NewPassword(clear=new, crypt=make_like(account.password, new))
+        hashed = make_like(account.password, new)
 
         def change(connection: SqlConnection, settings: SqlSettings) -> bool:
             login = login_name(name, settings.default_domain) or name
+            scram = new_scram_secret(new) if settings.scram else ""
+            password = NewPassword(clear=new, crypt=hashed, scram=scram)
             query = change_query(settings, login, service, password, connection.escape)
             return connection.change(query) > 0
 
@@ -170,7 +173,7 @@ class SqlModule(SessionModule[SqlSettings, SqlConnection]):
         if len(row) < _SELECT_COLUMNS:
             raise DirectoryError(f"{self.name}: the query gives fewer than 6 columns")
         texts = [text_of(value) for value in row]
-        texts += [""] * (10 - len(texts))
+        texts += [""] * (11 - len(texts))
         address, crypt, clear, uid, gid, home, maildir, quota, full_name, options = texts[:10]
         account = Account(
             name=name,
@@ -183,6 +186,7 @@ class SqlModule(SessionModule[SqlSettings, SqlConnection]):
             full_name=full_name or None,
             options=AccountOptions(options),
             password=crypt or None,
+            scram=texts[10] or None,
             clear_password=clear or None,
         )
         return usable_account(account, self.name)

@@ -1,9 +1,9 @@
 """The statements of the SQL back ends, as values: text and bound parameters.
 
-    SELECT login,crypt,clear,uid,gid,home,maildir|delivery,quota,name,options
+    SELECT login,crypt,clear,uid,gid,home,maildir|delivery,quota,name,options[,scram]
         FROM table WHERE login = ? AND (where)
     SELECT login,uid,gid,home,maildir,options FROM table WHERE where
-    UPDATE table SET clear=?, crypt=? WHERE login=?             ; PostgreSQL: AND (where)
+    UPDATE table SET clear=?, crypt=?[, scram=?] WHERE login=?  ; PostgreSQL: AND (where)
 
 What the request brings is a bound parameter in them.  Only an administrator's own clauses
 hold escaped values instead, because the variables may be part of a longer text there.
@@ -42,10 +42,11 @@ class Query:
 
 @attrs.frozen(kw_only=True)
 class NewPassword:
-    """A password to store: in clear, and hashed."""
+    """A password to store: in clear, hashed, and for SCRAM (empty: it cannot be used there)."""
 
     clear: str = attrs.field(repr=False)
     crypt: str = attrs.field(repr=False)
+    scram: str = attrs.field(default="", repr=False)
 
 
 def select_query(
@@ -66,6 +67,7 @@ def select_query(
     columns = (
         settings.login, settings.crypt, settings.clear, settings.uid, settings.gid,
         settings.home, maildir, settings.quota, settings.name, settings.options,
+        *filter(None, [settings.scram]),
     )  # fmt: skip
     mark = settings.dialect.placeholder
     text = (
@@ -109,6 +111,8 @@ def change_query(
     mark = settings.dialect.placeholder
     columns = {settings.clear: new.clear, settings.crypt: new.crypt}
     stored = {column: value for column, value in columns.items() if column != "''"}
+    if settings.scram:
+        stored[settings.scram] = new.scram
     changes = ", ".join(f"{_sql(settings, column)}={mark}" for column in stored)
     where = f" AND ({_sql(settings, settings.where)})" if settings.dialect.filters_changes else ""
     text = (

@@ -47,6 +47,7 @@ class SqlSettings:
         rc: the whole file, for the settings of one engine.
         dialect: the engine's ways.
         table: the table of accounts; empty when custom clauses replace it.
+        scram: column or expression of the SCRAM-SHA-256 secret, or empty.
         login, crypt, clear, uid, gid, home, name, maildir, delivery, quota, options: column
             names or expressions; `''` where there is none.
         where: condition that every account fulfils.
@@ -60,6 +61,7 @@ class SqlSettings:
     login: str
     crypt: str
     clear: str
+    scram: str
     uid: str
     gid: str
     home: str
@@ -94,6 +96,7 @@ class SqlSettings:
             login=setting("LOGIN_FIELD", default="id"),
             crypt=setting("CRYPT_PWFIELD"),
             clear=setting("CLEAR_PWFIELD"),
+            scram=setting("SCRAM_PWFIELD", default=""),
             uid=setting("UID_FIELD", default="uid"),
             gid=setting("GID_FIELD", default="gid"),
             home=setting("HOME_FIELD", default="home"),
