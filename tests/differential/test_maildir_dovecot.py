@@ -22,8 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from couriermail.maildir import Entry, Maildir
+from couriermail.maildir import Entry, Maildir, Usage
 from couriermail.maildir.names import size_of, virtual_size_of
+from couriermail.maildir.quotarules import QuotaRules
 
 ROOT = Path(os.environ.get("COURIERMAIL_DOVECOT", "/"))
 DOVEADM = ROOT / "usr/bin/doveadm"
@@ -121,3 +122,23 @@ def test_flags_that_dovecot_sets_keep_both_sizes(home: Path) -> None:
     key = box.deliver(MESSAGES[0], flags="S")
     doveadm(home, "flags", "add", "\\Flagged", "ALL")
     assert box.entry(key).name == f"{key}:2,FS"
+
+
+def test_dovecots_quota_continues_totals_counted_by_our_rules(home: Path) -> None:
+    box = Maildir(home / "Maildir")
+    box.create_folder("Spam")
+    box.set_quota("1000S")
+    box.set_quota_rules(QuotaRules(["Spam"]))
+    before = Path(box.path, "maildirsize").read_text()
+    doveadm(
+        home,
+        "-o",
+        "mail_plugins=quota",
+        "-o",
+        "plugin/quota=maildir:User",
+        "save",
+        data=MESSAGES[0],
+    )
+    (entry,) = entries(home)
+    assert Path(box.path, "maildirsize").read_text() == f"{before}{entry.size} 1\n"
+    assert box.usage == Usage(entry.size, 1)

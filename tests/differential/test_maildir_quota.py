@@ -1,17 +1,25 @@
-"""Debian's `deliverquota` and our deliveries share one maildir and its `maildirsize`."""
+"""Debian's `deliverquota` and our deliveries share one maildir and its `maildirsize`.
+
+Accepted differences: folders that `maildirquotaexclude` leaves out count for Debian's, when it
+counts a maildir anew and when it delivers into them.  Ours counts by the file again after the
+first, and after the second with the next recount.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from couriermail.maildir import Maildir, MaildirError
+from couriermail.maildir import Maildir, MaildirError, Usage
 from couriermail.maildir.maildirsize import measure, read_size_file
 from couriermail.maildir.names import size_of
+from couriermail.maildir.quotareport import recalculate_quota
+from couriermail.maildir.quotarules import QuotaRules
 
 MESSAGE = b"Subject: x\n\nabcde\n"
 PEER = "deliverquota"
@@ -81,6 +89,77 @@ def test_same_decision_and_same_file(tmp_path: Path, name: str, age_minutes: int
         then = file.stat().st_mtime - age_minutes * 60
         os.utime(file, (then, then))
         results.append((deliver(path), lines(path)))
+    assert results[0] == results[1]
+
+
+def excluding(path: Path) -> Maildir:
+    """A maildir with 18 octets in the inbox, and 18 in a folder that does not count."""
+    box = Maildir.create(path, quota="40S")
+    box.create_folder("Spam")
+    box.set_quota_rules(QuotaRules(["Spam"]))
+    assert we_deliver(path)
+    assert we_deliver(path / ".Spam")
+    return box
+
+
+@pytest.mark.peer(PEER)
+def test_debians_reads_totals_counted_by_our_rules(tmp_path: Path) -> None:
+    path = tmp_path / "md"
+    box = excluding(path)
+    signature = box.quota_rules.signature
+    box.set_quota("40S")
+    assert lines(path) == ["40S", f"18 1 {signature}"]
+    assert peer_delivers(path)  # 36 of 40; with the excluded folder it would be 54
+    assert lines(path) == ["40S", f"18 1 {signature}", "18 1"]
+
+
+@pytest.mark.peer(PEER)
+def test_what_debians_counts_anew_is_counted_by_our_rules_again(tmp_path: Path) -> None:
+    path = tmp_path / "md"
+    box = excluding(path)
+    assert peer_delivers(path)
+    assert not peer_delivers(path)
+    assert lines(path) == ["40S", "54 3"]  # all folders but Trash
+    box.deliver(b"abc\n")
+    assert lines(path) == ["40S", f"36 2 {box.quota_rules.signature}", "4 1"]
+
+
+@pytest.mark.peer(PEER)
+def test_what_debians_delivers_into_an_excluded_folder_counts_until_a_recount(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "md"
+    box = excluding(path)
+    assert peer_delivers(path / ".Spam")
+    assert box.usage == Usage(36, 2)
+    recount = recalculate_quota(path, now=lambda: path.stat().st_mtime + 60)
+    assert recount is not None
+    assert (recount.before, recount.after) == (Usage(36, 2), Usage(18, 1))
+    assert box.usage == Usage(18, 1) == measure(box.path)
+
+
+@pytest.mark.peer(PEER)
+def test_a_recount_is_what_debians_would_count(tmp_path: Path) -> None:
+    """The command's count of a maildir without rules, and the count that Debian's makes."""
+    results = []
+    for side in ("ours", "peer"):
+        path = tmp_path / side
+        box = Maildir.create(path)
+        for name in ("A", "A.B", "Trash", "Trash.Sub"):
+            box.create_folder(name)
+        for number, name in enumerate(("", "A", "A.B", "Trash", "Trash.Sub")):
+            place = Path(box.folder(name).path)
+            (place / "cur" / f"1.{number},S=1{number}:2,S").write_bytes(MESSAGE)
+            (place / "cur" / f"2.{number}:2,ST").write_bytes(MESSAGE)
+            (place / "new" / f"3.{number}").write_bytes(MESSAGE)
+        os.symlink("/", path / ".Link")
+        (path / "maildirsize").write_text("1000S\n5 1\n-9 1\n")
+        if side == "ours":
+            recalculate_quota(path, now=lambda: time.time() + 60)
+            assert we_deliver(path)
+        else:
+            assert peer_delivers(path)
+        results.append(lines(path))
     assert results[0] == results[1]
 
 

@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.pop3list import Pop3List, Pop3Message, list_for_pop3
     from couriermail.maildir.quota import Quota, Usage
+    from couriermail.maildir.quotareport import (
+        FolderUsage,
+        QuotaRecount,
+        QuotaReport,
+        recalculate_quota,
+        report_quota,
+    )
+    from couriermail.maildir.quotarules import QuotaRules
     from couriermail.maildir.scanning import Snapshot, find_entry, scan
     from couriermail.maildir.sharedfolders import SharedFolders
     from couriermail.maildir.sharedindex import SharedAccount, SharedGroup, SharedIndex, SharedNames
@@ -92,6 +100,14 @@ else:
             "names": ("MaildirKey",),
             "pop3list": ("Pop3List", "Pop3Message", "list_for_pop3"),
             "quota": ("Quota", "Usage"),
+            "quotareport": (
+                "FolderUsage",
+                "QuotaRecount",
+                "QuotaReport",
+                "recalculate_quota",
+                "report_quota",
+            ),
+            "quotarules": ("QuotaRules",),
             "scanning": ("Snapshot", "find_entry", "scan"),
             "sharedfolders": ("SharedFolders",),
             "sharedindex": ("SharedAccount", "SharedGroup", "SharedIndex", "SharedNames"),
@@ -119,6 +135,7 @@ __all__ = [
     "FilterRule",
     "FilterStore",
     "FolderKind",
+    "FolderUsage",
     "ForeignRecipeError",
     "InvalidNameError",
     "KeywordStore",
@@ -140,6 +157,9 @@ __all__ = [
     "Quota",
     "QuotaExceeded",
     "QuotaLedger",
+    "QuotaRecount",
+    "QuotaReport",
+    "QuotaRules",
     "QuotaTextError",
     "ResolvedFolder",
     "RuleError",
@@ -168,8 +188,10 @@ __all__ = [
     "parse_keyword_list",
     "plan_conversion",
     "read_filter_config",
+    "recalculate_quota",
     "remove_folders",
     "rename_folders",
+    "report_quota",
     "resolve_folder",
     "scan",
     "watch",

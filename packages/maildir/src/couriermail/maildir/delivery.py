@@ -31,7 +31,6 @@ from couriermail.maildir.errors import MaildirError, maildir_error
 from couriermail.maildir.names import (
     TMP,
     MaildirKey,
-    counts_for_quota,
     current_name,
     escape_host,
     key_of,
@@ -274,9 +273,9 @@ def prepare(
         MaildirStorageError: the system refused.
     """
     flags = sorted_flags(flags)
-    account = None
-    if ledger is not None and counts_for_quota(f":2,{flags}"):
-        account = ledger.account(directory)
+    account = None if ledger is None else ledger.account(directory)
+    if account is not None and not account.rules.counts_message(f":2,{flags}"):
+        account = None
     known = message_size(chunks)
     if account is not None and known is not None:
         account.admit(known)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from couriermail.maildir.listing import Listing
     from couriermail.maildir.names import MaildirKey
     from couriermail.maildir.quota import Quota, Usage
+    from couriermail.maildir.quotarules import QuotaRules
     from couriermail.maildir.scanning import Snapshot
     from couriermail.maildir.watching import Watcher
     from couriermail.maildir.writing import Chunks
@@ -321,6 +322,16 @@ class Maildir:
 
         return set_flags(self.path, key, flags, clock=self._clock)
 
+    def move(self, key: str, target: Maildir, *, flags: str | None = None) -> Entry:
+        """Move a message to another folder; see `couriermail.maildir.changes.move`.
+
+        Raises:
+            MaildirError: see there.
+        """
+        from couriermail.maildir.changes import move
+
+        return move(self.path, key, target.path, flags=flags, clock=self._clock)
+
     def expunge(self, key: str) -> None:
         """Remove a message for good; see `couriermail.maildir.changes.expunge`.
 
@@ -360,6 +371,30 @@ class Maildir:
         from couriermail.maildir.maildirsize import set_quota
 
         set_quota(owner_of(self.path), _quota(quota))
+
+    @property
+    def quota_rules(self) -> QuotaRules:
+        """Which folders count against the quota; see `couriermail.maildir.quotarules`.
+
+        Raises:
+            MaildirStorageError: they cannot be read.
+        """
+        from couriermail.maildir.folders import owner_of
+        from couriermail.maildir.quotarules import read_quota_rules
+
+        return read_quota_rules(owner_of(self.path))
+
+    def set_quota_rules(self, rules: QuotaRules) -> None:
+        """Say which folders count against the quota, and count what is there.
+
+        Raises:
+            MaildirError: the maildir cannot be read or written.
+        """
+        from couriermail.maildir.folders import owner_of
+        from couriermail.maildir.quotarules import store_quota_rules
+
+        store_quota_rules(owner_of(self.path), rules)
+        self._recount()
 
     def warn_if_full(self, template: bytes, *, percent: int) -> MaildirKey | None:
         """Deliver a warning to the maildir when its quota is that full, at most once a day.

@@ -10,6 +10,9 @@ no lock is needed; totals that look wrong, or that would refuse a message while 
 are counted again (spec maildir 4.6).
 
 A maildir without this file has no quota: every check succeeds and nothing is recorded.
+
+What counts is said by `quotarules`.  Where a maildir has rules of its own, a count ends with their
+signature (`18 1 rules=1a2b3c4d`), which other programs pass over; totals without it are stale.
 """
 
 from __future__ import annotations
@@ -18,15 +21,14 @@ import os
 import time
 
 from couriermail.maildir.errors import QuotaExceeded, maildir_error
-from couriermail.maildir.folders import TRASH, owner_of
-from couriermail.maildir.names import counts_for_quota, size_of
+from couriermail.maildir.folders import owner_of
 from couriermail.maildir.quota import Quota, Usage, bounded_number, parse_quota
+from couriermail.maildir.quotacount import measure, newest_change
+from couriermail.maildir.quotarules import QuotaRules, read_quota_rules
 from couriermail.maildir.replacing import replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from couriermail.core.clock import Clock
 
 __all__ = [
@@ -34,16 +36,18 @@ __all__ = [
     "SIZE_FILE",
     "QuotaAccount",
     "SizeFile",
-    "folder_counts",
+    "append_line",
     "measure",
     "parse_size_file",
     "read_size_file",
+    "recalculate",
     "set_quota",
 ]
 
 SIZE_FILE = "maildirsize"
 MAX_FILE_SIZE = 5120  # octets; a longer file is counted again, which makes it short
 _TRUSTED_SECONDS = 15 * 60  # a single total younger than this may refuse without a recount
+_SIGNATURE_START = " rules="
 _ATTEMPTS = 5  # recounts that other deliverers may disturb before the message goes in anyway
 
 
@@ -55,19 +59,28 @@ class SizeFile:
         usage: the sum of all other lines.
         lines: how many other lines there are.
         modified: the file's modification time.
+        signature: that of the rules by which the first of them was counted.
         is_stale: True when the totals cannot be trusted and must be counted again.
     """
 
-    __slots__ = ("is_stale", "lines", "modified", "quota", "usage")
+    __slots__ = ("is_stale", "lines", "modified", "quota", "signature", "usage")
 
     def __init__(
-        self, quota: Quota, usage: Usage, *, lines: int, modified: float, is_stale: bool
+        self,
+        quota: Quota,
+        usage: Usage,
+        *,
+        lines: int,
+        modified: float,
+        is_stale: bool,
+        signature: str = "",
     ) -> None:
         self.quota = quota
         self.usage = usage
         self.lines = lines
         self.modified = modified
         self.is_stale = is_stale
+        self.signature = signature
 
 
 class QuotaAccount:
@@ -78,12 +91,16 @@ class QuotaAccount:
 
     Attributes:
         owner: the maildir that has the quota.
+        rules: which of its mail counts.
     """
 
-    __slots__ = ("_admitted", "_clock", "_file", "_is_disturbed", "owner")
+    __slots__ = ("_admitted", "_clock", "_file", "_is_disturbed", "owner", "rules")
 
-    def __init__(self, owner: str, file: SizeFile, clock: Clock | None = None) -> None:
+    def __init__(
+        self, owner: str, file: SizeFile, rules: QuotaRules, clock: Clock | None = None
+    ) -> None:
         self.owner = owner
+        self.rules = rules
         self._file = file
         self._clock = clock
         self._admitted = Usage()
@@ -95,12 +112,19 @@ class QuotaAccount:
 
         Returns:
             None when there is no quota, or when the folder does not count.
+
+        Raises:
+            MaildirStorageError: the rules of what counts cannot be read.
         """
-        if not folder_counts(directory):
-            return None
         owner = owner_of(directory)
         file = read_size_file(owner)
-        return None if file is None else cls(owner, file, clock)
+        if file is None:
+            return None
+        rules = read_quota_rules(owner)
+        if not rules.counts_directory(directory, owner):
+            return None
+        file.is_stale = file.is_stale or file.signature != rules.signature
+        return cls(owner, file, rules, clock)
 
     @property
     def quota(self) -> Quota:
@@ -124,7 +148,7 @@ class QuotaAccount:
             raise self._exceeded()
         for _ in range(_ATTEMPTS):
             if self._file.is_stale or not self._fits(addition):
-                self._file = recalculate(self.owner, self._file.quota)
+                self._file = recalculate(self.owner, self._file.quota, self.rules)
                 if self._file.is_stale:
                     continue
                 if not self._fits(addition):
@@ -162,11 +186,6 @@ class QuotaAccount:
         return QuotaExceeded(f"quota exceeded: {self.owner}", path=self.owner)
 
 
-def folder_counts(directory: str) -> bool:
-    """False for the folder `.Trash` itself; its subfolders count (spec maildir 4.6)."""
-    return os.path.basename(directory.rstrip("/")) != TRASH
-
-
 def read_size_file(owner: str) -> SizeFile | None:
     """Read a maildir's `maildirsize`; None when there is none or it cannot be opened."""
     try:
@@ -193,14 +212,22 @@ def parse_size_file(data: bytes, modified: float = 0.0) -> SizeFile:
     text = data.decode("latin-1")
     first, _, rest = text.partition("\n")
     size = messages = lines = 0
+    signature = ""
     for line in rest.splitlines():
-        change = _parse_line(line)
+        change, behind = _parse_line(line)
+        if not lines and behind.startswith(_SIGNATURE_START):
+            signature = behind.strip()
         size += change.size
         messages += change.messages
         lines += 1
     is_stale = len(data) >= MAX_FILE_SIZE or size < 0 or messages < 0
     return SizeFile(
-        parse_quota(first), Usage(size, messages), lines=lines, modified=modified, is_stale=is_stale
+        parse_quota(first),
+        Usage(size, messages),
+        lines=lines,
+        modified=modified,
+        is_stale=is_stale,
+        signature=signature,
     )
 
 
@@ -210,7 +237,7 @@ def set_quota(owner: str, quota: Quota) -> SizeFile:
     Raises:
         MaildirError: the maildir cannot be read, or the file not be written.
     """
-    return recalculate(owner, quota)
+    return recalculate(owner, quota, read_quota_rules(owner))
 
 
 def append_line(owner: str, change: Usage) -> None:
@@ -232,8 +259,13 @@ def append_line(owner: str, change: Usage) -> None:
         raise maildir_error(error, "cannot write", path) from error
 
 
-def recalculate(owner: str, quota: Quota) -> SizeFile:
+def recalculate(owner: str, quota: Quota, rules: QuotaRules) -> SizeFile:
     """Count a maildir and replace its `maildirsize`.
+
+    Args:
+        owner: the maildir.
+        quota: its limits.
+        rules: which of its mail counts.
 
     Returns:
         The new contents; stale when mail moved while it was counted.
@@ -242,79 +274,42 @@ def recalculate(owner: str, quota: Quota) -> SizeFile:
         MaildirError: the maildir cannot be read, or the file not be written.
     """
     try:
-        before = _newest_change(owner)
-        usage = measure(owner)
+        before = newest_change(owner, rules)
+        usage = measure(owner, rules)
         # Not synced: the totals are rebuilt from the messages whenever they look wrong.
         replace_file(
             owner,
             f"{owner}/{SIZE_FILE}",
-            f"{quota}\n".encode("ascii") + _format_line(usage),
+            f"{quota}\n".encode("ascii") + _format_line(usage, rules.signature),
             unique="NeWmAiLdIrSiZe",
             is_durable=False,
         )
         modified = os.stat(f"{owner}/{SIZE_FILE}").st_mtime
-        is_stale = _newest_change(owner) != before
+        is_stale = newest_change(owner, rules) != before
     except OSError as error:
         raise maildir_error(error, "cannot count", owner) from error
-    return SizeFile(quota, usage, lines=1, modified=modified, is_stale=is_stale)
+    return SizeFile(
+        quota,
+        usage,
+        lines=1,
+        modified=modified,
+        is_stale=is_stale,
+        signature=rules.signature,
+    )
 
 
-def measure(owner: str) -> Usage:
-    """Count the messages of a maildir and its folders, without the trash.
-
-    Sizes come from the names where they state them.  Files that vanish meanwhile are passed
-    over.
-
-    Raises:
-        OSError: a directory cannot be read.
-    """
-    size = messages = 0
-    for directory in _message_directories(owner):
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or not counts_for_quota(entry.name):
-                    continue
-                stated = size_of(entry.name)
-                try:
-                    size += entry.stat().st_size if stated is None else stated
-                except FileNotFoundError:
-                    continue
-                messages += 1
-    return Usage(size, messages)
+def _format_line(usage: Usage, signature: str = "") -> bytes:
+    behind = f" {signature}" if signature else ""
+    return f"{usage.size:>12} {usage.messages:>12}{behind}\n".encode("ascii")
 
 
-def _message_directories(owner: str) -> Iterator[str]:
-    for base in _counted_folders(owner):
-        for name in ("new", "cur"):
-            directory = f"{base}/{name}"
-            if os.path.isdir(directory):
-                yield directory
-
-
-def _counted_folders(owner: str) -> Iterator[str]:
-    yield owner
-    with os.scandir(owner) as entries:
-        for entry in entries:
-            if (
-                entry.name.startswith(".")
-                and entry.name != TRASH
-                and entry.is_dir(follow_symlinks=False)
-            ):
-                yield f"{owner}/{entry.name}"
-
-
-def _newest_change(owner: str) -> int:
-    return max((os.stat(path).st_mtime_ns for path in _message_directories(owner)), default=0)
-
-
-def _format_line(usage: Usage) -> bytes:
-    return f"{usage.size:>12} {usage.messages:>12}\n".encode("ascii")
-
-
-def _parse_line(line: str) -> Usage:
+def _parse_line(line: str) -> tuple[Usage, str]:
+    """The change, and what stands behind it."""
     size, rest = _leading_number(line)
-    messages, _ = _leading_number(rest)
-    return Usage() if size is None or messages is None else Usage(size, messages)
+    messages, behind = _leading_number(rest)
+    if size is None or messages is None:
+        return Usage(), ""
+    return Usage(size, messages), behind
 
 
 def _leading_number(text: str) -> tuple[int | None, str]:
