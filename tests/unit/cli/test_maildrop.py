@@ -177,6 +177,40 @@ def test_153_an_embedded_name_cannot_leave_its_directory(home: Path) -> None:
     assert maildrop(home, "-M", "../x.y").stdout == b":::x:y\n"
 
 
+@pytest.mark.parametrize("mode", [0o710, 0o701, 0o777])
+def test_the_directory_of_embedded_recipes_must_be_private(mode: int, home: Path) -> None:
+    write(home / ".mailfilters/x", "EXITCODE=9\n")
+    (home / ".mailfilters").chmod(mode)
+    done = maildrop(home, "-M", "x")
+    assert done.returncode == 75
+    assert done.stderr.startswith(b"maildrop: Invalid permissions on $HOME/.mailfilters - ")
+    (home / ".mailfilters").chmod(0o700)
+    assert maildrop(home, "-M", "x").returncode == 9
+
+
+@pytest.mark.root
+def test_the_directory_of_embedded_recipes_must_be_ones_own(home: Path) -> None:
+    write(home / ".mailfilters/x", "EXITCODE=9\n")
+    os.chown(home / ".mailfilters", 4242, 4242)
+    done = maildrop(home, "-M", "x")
+    assert done.stderr == b"maildrop: Invalid user ownership of $HOME/.mailfilters.\n"
+    assert done.returncode == 75
+
+
+def test_the_directory_of_embedded_recipes_must_be_one(home: Path) -> None:
+    write(home / ".mailfilters", "")
+    done = maildrop(home, "-M", "x")
+    assert done.stderr == b"maildrop: $HOME/.mailfilters should be a directory.\n"
+    assert done.returncode == 75
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_an_embedded_recipe_must_be_private(mode: int, home: Path) -> None:
+    write(home / ".mailfilters/x", "EXITCODE=9\n", mode)
+    done = maildrop(home, "-M", "x")
+    assert (done.returncode, b"on the filter file" in done.stderr) == (75, True)
+
+
 def test_154_an_embedded_recipe_may_not_deliver(home: Path) -> None:
     write(home / ".mailfilters/x", 'to "x"\n')
     done = maildrop(home, "-M", "x")

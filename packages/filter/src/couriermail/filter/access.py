@@ -49,6 +49,8 @@ def check_home(path: str, uid: int) -> None:
 def check_embedded_directory(path: str, uid: int) -> None:
     """Check `.mailfilters`, if it is there.
 
+    The messages do not name the home: a sender may be told of them (spec filter 4.18).
+
     Raises:
         RecipeAccessError: it is not a private directory of its user.
     """
@@ -57,13 +59,15 @@ def check_embedded_directory(path: str, uid: int) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise RecipeAccessError(f"Unable to read {path}.") from error
+        raise RecipeAccessError("Unable to read $HOME/.mailfilters.") from error
     if not stat.S_ISDIR(facts.st_mode):
-        raise RecipeAccessError(f"{path} is not a directory.")
+        raise RecipeAccessError("$HOME/.mailfilters should be a directory.")
     if facts.st_mode & 0o077:
-        raise RecipeAccessError(f"Cannot have world/group permissions on {path}.")
+        raise RecipeAccessError(
+            "Invalid permissions on $HOME/.mailfilters - world or group permissions."
+        )
     if facts.st_uid != uid:
-        raise RecipeAccessError(f"{path} is owned by the wrong user.")
+        raise RecipeAccessError("Invalid user ownership of $HOME/.mailfilters.")
 
 
 def read_recipe_file(path: str, uid: int) -> bytes | None:
