@@ -2,7 +2,8 @@
 
 `fdatasync` asks the disk to empty its cache once for each file, and that is what a batch
 waits for.  `syncfs` does one journal commit and one such flush for the whole file system.
-Its price is that it also waits for what other programs have written there.
+Its price is that it also waits for what other programs have written there: beside a backup
+that can be gigabytes.  So after one that took long, files are synced one by one for a while.
 
 On Linux before 5.8 `syncfs` did not report failed writes, so it is not used there.
 """
@@ -10,6 +11,7 @@ On Linux before 5.8 `syncfs` did not report failed writes, so it is not used the
 from __future__ import annotations
 
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SHARED_FROM", "sync_directory_entry", "sync_file_system"]
 
-SHARED_FROM = 8  # files or directories from which one syncfs is cheaper; measured on ext4
+SHARED_FROM = 4  # files or directories from which one syncfs is cheaper; measured on ext4
+SLOW_SECONDS = 0.1  # a syncfs that took longer waited for others' data
+REST_SECONDS = 10.0  # how long none is tried after that
 _REPORTS_ERRORS = (5, 8)  # Linux release
 
 _syncfs: Callable[[int], bool] | None = None
+_resting_until = 0.0  # monotonic seconds
 
 
 def sync_file_system(descriptor: int) -> bool:
@@ -33,10 +38,16 @@ def sync_file_system(descriptor: int) -> bool:
     Returns:
         False when this cannot be promised: nothing is known then, sync each file.
     """
-    global _syncfs  # noqa: PLW0603 - found once per process
+    global _syncfs, _resting_until  # noqa: PLW0603 - what is known of the system, per process
     if _syncfs is None:
         _syncfs = _find_syncfs()
-    return _syncfs(descriptor)
+    started = time.monotonic()
+    if started < _resting_until:
+        return False
+    is_synced = _syncfs(descriptor)
+    if time.monotonic() - started > SLOW_SECONDS:
+        _resting_until = time.monotonic() + REST_SECONDS
+    return is_synced
 
 
 def sync_directory_entry(path: str) -> None:
