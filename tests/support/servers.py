@@ -135,7 +135,10 @@ def connects(path: Path) -> bool:
 
 @contextmanager
 def postgres() -> Iterator[tuple[Server, str]]:
-    """A PostgreSQL server and how libpq reaches it."""
+    """A PostgreSQL server and how libpq reaches it.
+
+    It also speaks TLS on that port of 127.0.0.1; its certificate is `cert.pem` beside its socket.
+    """
     owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
     with private_directory("pg", owner) as folder:
@@ -145,25 +148,30 @@ def postgres() -> Iterator[tuple[Server, str]]:
              "--locale=C"],
             check=True, capture_output=True, cwd=folder, **as_user(owner),
         )  # fmt: skip
+        certificate, key = _certificate(folder, owner)
+        port = free_port()
+        conninfo = f"host={folder} port={port} user={owner} dbname=postgres"
         server = Server(
-            words=[str(programs / "postgres"), "-D", str(data), "-k", str(folder), "-h", "", "-F"],
+            words=[str(programs / "postgres"), "-D", str(data), "-k", str(folder), "-F",
+                   "-h", "127.0.0.1", "-p", str(port), "-c", "ssl=on",
+                   "-c", f"ssl_cert_file={certificate}", "-c", f"ssl_key_file={key}"],
             log=log,
-            is_ready=lambda: connects(folder / ".s.PGSQL.5432") and _pg_accepts(folder, owner),
+            is_ready=lambda: connects(folder / f".s.PGSQL.{port}") and _pg_accepts(conninfo),
             user=owner,
             stop_signal=signal.SIGINT,  # "fast": connections are cut
-        )
+        )  # fmt: skip
         try:
             server.start()
-            yield server, f"host={folder} user={owner} dbname=postgres"
+            yield server, conninfo
         finally:
             server.stop()
 
 
-def _pg_accepts(folder: Path, owner: str) -> bool:
+def _pg_accepts(conninfo: str) -> bool:
     import psycopg
 
     try:
-        psycopg.connect(host=str(folder), user=owner, dbname="postgres").close()
+        psycopg.connect(conninfo).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -171,7 +179,11 @@ def _pg_accepts(folder: Path, owner: str) -> bool:
 
 @contextmanager
 def mariadb() -> Iterator[tuple[Server, Path]]:
-    """A MariaDB server and its socket; user `mail`, password `sekrit`, database `mail`."""
+    """A MariaDB server and its socket; user `mail`, password `sekrit`, database `mail`.
+
+    It also listens on 127.0.0.1 (`@@port`); the user `tls` must come by TLS.  The certificate
+    is `cert.pem` beside the socket.
+    """
     import pymysql
 
     user = pwd.getpwuid(os.geteuid()).pw_name
@@ -185,8 +197,10 @@ def mariadb() -> Iterator[tuple[Server, Path]]:
             ["mariadb-install-db", *common, "--skip-test-db", f"--auth-root-socket-user={user}"],
             check=True, capture_output=True,
         )  # fmt: skip
+        certificate, key = _certificate(folder)
         server = Server(
-            words=["/usr/sbin/mariadbd", *common, f"--socket={path}", "--skip-networking",
+            words=["/usr/sbin/mariadbd", *common, f"--socket={path}", "--bind-address=127.0.0.1",
+                   f"--port={free_port()}", f"--ssl-cert={certificate}", f"--ssl-key={key}",
                    f"--pid-file={folder / 'pid'}", "--innodb-flush-log-at-trx-commit=0",
                    "--skip-log-bin"],
             log=folder / "log",
@@ -199,6 +213,8 @@ def mariadb() -> Iterator[tuple[Server, Path]]:
                 cursor.execute("CREATE DATABASE mail CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
                 cursor.execute("CREATE USER mail@localhost IDENTIFIED BY 'sekrit'")
                 cursor.execute("GRANT ALL ON mail.* TO mail@localhost")
+                cursor.execute("CREATE USER tls IDENTIFIED BY 'sekrit' REQUIRE SSL")
+                cursor.execute("GRANT ALL ON mail.* TO tls")
                 cursor.execute("GRANT SUPER ON *.* TO mail@localhost")  # for the server's mode
             yield server, path
         finally:
@@ -293,7 +309,8 @@ def slapd() -> Iterator[Directory]:
             server.stop()
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def _certificate(folder: Path, owner: str | None = None) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key, which only its owner may read."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
@@ -301,4 +318,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
          "-days", "2", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
+    key.chmod(0o600)
+    if owner and os.geteuid() == 0:
+        os.chown(key, pwd.getpwnam(owner).pw_uid, -1)
     return certificate, key

@@ -146,6 +146,16 @@ class _MysqlConnection:
                 yield cursor
 
 
+def _tls_reason(error: Exception) -> str:
+    """Why a connection could not be made safe, when that was it: an administrator must know."""
+    import ssl
+
+    cause = getattr(error, "original_exception", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f": the server's certificate: {cause.verify_message}"
+    return f": TLS: {cause.reason}" if isinstance(cause, ssl.SSLError) else ""
+
+
 @contextmanager
 def _translated_errors() -> Iterator[None]:
     import pymysql
@@ -158,7 +168,7 @@ def _translated_errors() -> Iterator[None]:
         )
         # The server's text may hold parts of the statement; its number tells as much.
         number = error.args[0] if error.args and isinstance(error.args[0], int) else ""
-        message = f"authmysql: {type(error).__name__} {number}".rstrip()
+        message = f"authmysql: {type(error).__name__} {number}".rstrip() + _tls_reason(error)
         raise (ConnectionLostError if is_lost else DirectoryError)(message) from error
     except (LookupError, UnicodeError, ValueError) as error:
         raise DirectoryError(f"authmysql: character set or value: {error}") from error

@@ -51,7 +51,13 @@ def _connect(settings: SqlSettings) -> _PgsqlConnection:
     with _translated_errors():
         defaults = {"connect_timeout": CONNECT_SECONDS} | conninfo_to_dict(written)
         conninfo = make_conninfo("", **defaults | {"client_encoding": charset})
-        handle = psycopg.connect(conninfo, autocommit=True)
+        try:
+            handle = psycopg.connect(conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            if "SSL" in str(error) or "certificate" in str(error):  # libpq has no code for these
+                reason = str(error).partition("\n")[0]
+                raise DirectoryError(f"authpgsql: TLS: {reason}") from error
+            raise
         handle.execute(f"SET statement_timeout = {ANSWER_SECONDS * 1000:d}".encode())
     return _PgsqlConnection(handle)
 
