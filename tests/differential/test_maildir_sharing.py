@@ -6,6 +6,9 @@ Accepted differences, each with a test of its own or a note where it is made:
   lines in group files is Courier's hash order; ours is sorted.
 * maildirmake --convutf8: Courier's check leaves an empty list of subscriptions and a `.new` file
   behind; ours touches nothing.  The order of renames is the directory's; ours is sorted.
+* maildirmake --convutf8, run again: Courier's fails when a name is no modified UTF-7 (`a&b`) and
+  garbles names in UTF-8 otherwise, each time more; ours changes nothing and exits 0.  For that
+  ours leaves the file `maildirutf8names` behind, which Courier's programs pass over.
 * mail filters follow the newest Courier where Debian's is older: a failed autoresponse ends the
   recipe, a refused message gets the status 77 (not 70), blanks are allowed before `text/plain`.
   Blanks behind `##Value:` are skipped on loading.  The comment in the head is our own words, and
@@ -170,6 +173,7 @@ def converted(
     files = contents(root)
     files.pop("md/courierimapsubscribed.new", None)
     files.pop("mf.new", None)
+    files.pop("md/maildirutf8names", None)
     files["mf"] = [line for line in files["mf"] if not re.match(rb"# |#$|$", line)]
     lines = sorted(done.out.decode().splitlines())
     return done, files, [*lines, *sorted(path.name for path in (root / "md").glob(".*"))]
@@ -186,6 +190,38 @@ def test_maildirmake_converts_names_and_filters_alike(tmp_path: Path, option: st
     )
     assert (ours[0].code, ours[0].err) == (peer[0].code, peer[0].err) == (0, b"")
     assert ours[1:] == peer[1:]
+
+
+@pytest.mark.peer("maildirmake.courier")
+@pytest.mark.parametrize(
+    ("names", "peers_code", "peers_names"),
+    [
+        (["Plain", "Sub.Plain"], 0, {"Plain", "Sub.Plain"}),
+        (["R&AOk-sum&AOk-", "a&-b"], 1, {"Résumé", "a&b"}),
+        (["N&AOk-"], 0, {"Nￃﾩ"}),
+        (["&-AOk-"], 0, {"é"}),
+    ],
+)
+def test_a_second_conversion(
+    tmp_path: Path, names: list[str], peers_code: int, peers_names: set[str]
+) -> None:
+    """Courier's second run fails or garbles; ours leaves what it finds, also after Courier's."""
+    boxes = [Maildir.create(tmp_path / name) for name in ("ours", "peer", "both")]
+    for box in boxes:
+        for name in names:
+            box.create_folder(name)
+    assert run_ours("maildirmake", "--convutf8", "ours", cwd=tmp_path).code == 0
+    converted_names = set(boxes[0].folders())
+    for name in ("peer", "both"):
+        assert run_peer("maildirmake.courier", "--convutf8", name, cwd=tmp_path).code == 0
+    assert set(boxes[1].folders()) == set(boxes[2].folders()) == converted_names
+    assert run_ours("maildirmake", "--convutf8", "ours", cwd=tmp_path).code == 0
+    assert set(boxes[0].folders()) == converted_names
+    assert run_peer("maildirmake.courier", "--convutf8", "peer", cwd=tmp_path).code == peers_code
+    assert set(boxes[1].folders()) == peers_names
+    if names != ["&-AOk-"]:  # no record and no other letters: nobody can tell
+        assert run_ours("maildirmake", "--convutf8", "both", cwd=tmp_path).code == 0
+        assert set(boxes[2].folders()) == converted_names
 
 
 def rule(**change: object) -> FilterRule:

@@ -30,9 +30,12 @@ def test_pinned_conversion_says_what_courier_says(tmp_path: Path) -> None:
     assert sorted(os.listdir(box.path)) == before
     converted = run_ours("maildirmake", "--convutf8", "cv", cwd=tmp_path)
     assert converted == (0, f"{said}Updating cv/courierimapsubscribed\n".encode(), b"")
-    again = run_ours("maildirmake", "--convutf8", "cv", cwd=tmp_path)
-    assert (again.code, again.out) == (1, b"Checking cv:\n")
-    assert "Error: INBOX.Résumé: does not appear to be" in again.err.decode()
+    after = sorted(os.listdir(box.path))
+    for option in ("--convutf8", "--checkutf8", "--convutf8"):
+        again = run_ours("maildirmake", option, "cv", cwd=tmp_path)
+        assert again == (0, b"Checking cv:\nAlready converted: cv\n", b"")
+        assert sorted(os.listdir(box.path)) == after
+    assert Subscriptions(box.path).names() == ["INBOX.Résumé", "INBOX.Plain"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def maildirmake(
         bool, typer.Option("--checkutf8", help="Say what --convutf8 would change.")
     ] = False,
     convert_utf8: Annotated[
-        bool, typer.Option("--convutf8", help="Convert folder names from UTF-7 to UTF-8.")
+        bool, typer.Option("--convutf8", help="Convert folder names from UTF-7 to UTF-8, once.")
     ] = False,
 ) -> None:
     """Create a maildir, or a folder of one."""

@@ -15,6 +15,9 @@ __all__ = ["convert_names"]
 def convert_names(maildir: str, mailfilter: str | None, *, check_only: bool) -> bool:
     """Say what a conversion changes, and convert unless this is a check (spec maildir 4.5).
 
+    Courier: a second run fails, or takes names in UTF-8 for modified UTF-7 and garbles them;
+    ours leaves alone what was converted before.
+
     Returns:
         False when a folder could not be renamed; the line that says so was printed.
 
@@ -26,6 +29,9 @@ def convert_names(maildir: str, mailfilter: str | None, *, check_only: bool) -> 
     sys.stdout.write(f"Checking {maildir}:\n")
     plan = plan_conversion(maildir, mailfilter)
     _announce(plan)
+    if plan.is_converted and not (plan.subscriptions or plan.filters):
+        sys.stdout.write(f"Already converted: {maildir}\n")
+        return True
     failed = [] if check_only else plan.apply()
     for failure in failed:
         change = failure.change
