@@ -160,6 +160,32 @@ def test_a_filter_reads_the_message_of_another_user(start: Start) -> None:
     assert found == FilterResult(1, b"Subject: secret\n\n")
 
 
+def test_every_filter_is_shown_the_whole_message_read_only(start: Start) -> None:
+    helper = start("cat; echo more >&0; exit 1")
+    runner = AccountFilterRunner(FilterProgram(str(helper.root / "filter")), helper.path)
+    path = helper.root / "message"
+    path.write_bytes(b"Subject: x\n\nbody\n")
+    with path.open("r+b") as message:
+        message.seek(5)
+        for _ in range(2):
+            result = runner.run(helper.call(), message.fileno())
+            assert result.exit_code == 1
+            assert result.output.startswith(path.read_bytes())
+        assert message.tell() == 5
+    assert path.read_bytes() == b"Subject: x\n\nbody\n"
+
+
+def test_a_filter_reads_a_message_that_has_no_name(start: Start) -> None:
+    helper = start("cat; exit 1")
+    runner = AccountFilterRunner(FilterProgram(str(helper.root / "filter")), helper.path)
+    memory = os.memfd_create("message")
+    try:
+        os.write(memory, b"Subject: x\n")
+        assert runner.run(helper.call(), memory) == FilterResult(1, b"Subject: x\n")
+    finally:
+        os.close(memory)
+
+
 def test_at_rcpt_there_is_nothing_to_read(start: Start) -> None:
     helper = start("cat; echo end; exit 1")
     assert helper.run(helper.call()) == FilterResult(1, b"end\n")

@@ -158,33 +158,6 @@ def test_it_gets_no_descriptors_of_ours(program: MakeProgram, call: FilterCall) 
     assert found.output.strip() == b"4"  # three, and the directory that ls reads
 
 
-def test_the_runner_shows_every_filter_the_whole_message_read_only(
-    program: MakeProgram, call: FilterCall, tmp_path: Path
-) -> None:
-    (tmp_path / "message").write_bytes(MESSAGE)
-    runner = AccountFilterRunner(program("cat; echo more >&0; exit 1"), str(tmp_path / "none"))
-    with (tmp_path / "message").open("r+b") as message:
-        message.seek(5)
-        for _ in range(2):
-            result = runner.run(call, message.fileno())
-            assert result.exit_code == 1
-            assert result.output.startswith(MESSAGE)
-        assert message.tell() == 5
-    assert (tmp_path / "message").read_bytes() == MESSAGE
-
-
-def test_the_runner_reads_a_message_that_has_no_name(
-    program: MakeProgram, call: FilterCall, tmp_path: Path
-) -> None:
-    runner = AccountFilterRunner(program("cat; exit 1"), str(tmp_path / "none"))
-    memory = os.memfd_create("message")
-    try:
-        os.write(memory, MESSAGE)
-        assert runner.run(call, memory) == FilterResult(1, MESSAGE)
-    finally:
-        os.close(memory)
-
-
 def test_nobody_elses_filter_runs_without_the_helper(
     program: MakeProgram, call: FilterCall, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -193,3 +166,13 @@ def test_nobody_elses_filter_runs_without_the_helper(
     other = FilterCall(account=account, name="rcptfilter", sender="")
     assert runner.run(other) == FilterResult(None)
     assert "filterd" in caplog.text
+
+
+def test_the_runner_never_runs_a_filter_as_root(
+    program: MakeProgram, call: FilterCall, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = AccountFilterRunner(program(f"touch {tmp_path}/ran"), str(tmp_path / "none"))
+    account = FilterAccount(uid=0, gid=0, home=call.account.home)
+    assert runner.run(FilterCall(account=account, name="rcptfilter", sender="")).exit_code is None
+    assert "never" in caplog.text
+    assert not (tmp_path / "ran").exists()
