@@ -11,14 +11,14 @@ import attrs
 import pytest
 from tests.support.filters import make_places, running_filter
 from tests.support.open_admission import OpenAdmission
-from tests.support.recipientfilters import asked, set_filter, write_program
+from tests.support.recipientfilters import DirectRunner, asked, set_filter, write_program
 
 from couriermail.core import Reply
 from couriermail.filter.courierfilter import FilterPlaces
 from couriermail.filter.rcptfilter import FilterAccount, PartialRefusal
 from couriermail.mta.accounts import LocalTarget
 from couriermail.mta.globalfilters import GlobalFilters
-from couriermail.mta.rcptfilter import AccountFilterRunner, FilterProgram
+from couriermail.mta.rcptfilter import FilterProgram
 from couriermail.mta.recipientfilters import RecipientFilters, alias_account
 from couriermail.mta.submission import Accepted, Origin, Submission, Submitter
 from couriermail.queue import Job, Outcome, Queue, Recipient
@@ -96,9 +96,9 @@ def places(tmp_path: Path) -> FilterPlaces:
 
 @pytest.fixture
 def site(
-    submitter: Submitter, program: Path, tmp_path: Path, places: FilterPlaces, queue: Queue
+    submitter: Submitter, program: Path, places: FilterPlaces, queue: Queue
 ) -> Iterator[Submitter]:
-    runner = AccountFilterRunner(FilterProgram(str(program), timeout=20.0), str(tmp_path / "none"))
+    runner = DirectRunner(FilterProgram(str(program), timeout=20.0))
     modules = frozenset({"esmtp", "local"})
     submitter.recipient_filters = RecipientFilters(runner, modules, environment=dict(os.environ))
     submitter.filters = GlobalFilters(places, modules, queue, timeout=10.0)
@@ -183,11 +183,11 @@ def test_a_filter_that_says_421_does_not_end_the_session(site: Submitter, homes:
 
 
 def test_a_filter_that_hangs_puts_its_recipient_off(
-    site: Submitter, homes: Path, program: Path, tmp_path: Path
+    site: Submitter, homes: Path, program: Path
 ) -> None:
     assert site.recipient_filters is not None
     quick = FilterProgram(str(program), timeout=0.3, kill_after=0.2)
-    site.recipient_filters.runner = AccountFilterRunner(quick, str(tmp_path / "none"))
+    site.recipient_filters.runner = DirectRunner(quick)
     set_filter(homes / "tess", "rcptfilter", "sleep 600")
     submission = begin(site)
     assert rcpt(submission, "tess@x").startswith("450 4.3.0 Mail filter did not answer")
@@ -199,7 +199,7 @@ def test_a_program_that_does_not_exist_lets_all_in(
 ) -> None:
     assert site.recipient_filters is not None
     nothing = FilterProgram(str(tmp_path / "nothing"))
-    site.recipient_filters.runner = AccountFilterRunner(nothing, str(tmp_path / "none"))
+    site.recipient_filters.runner = DirectRunner(nothing)
     submission = begin(site)
     assert rcpt(submission, "tess@x") == "250 2.1.5 Ok."
     assert finish(submission).is_success
@@ -489,15 +489,29 @@ def test_a_refusal_that_says_250_is_reported_to_nobody(
     ]
 
 
+def wait_for_each_other(homes: Path, name: str) -> None:
+    """The filters of tess and tom wait for each other: one alone would wait for ever."""
+    for account, other in (("tess", "tom"), ("tom", "tess")):
+        os.mkfifo(homes / account / name)
+        wait = f"echo in >{homes / other / name} & read _ <{homes / account / name}"
+        set_filter(homes / account, name, f"{wait}; exit {99 if name == 'rcptfilter' else 0}")
+
+
 def test_filters_of_different_messages_run_together(site: Submitter, homes: Path) -> None:
-    """Two recipients wait for each other: one alone would wait for ever."""
-    for name, other in (("tess", "tom"), ("tom", "tess")):
-        os.mkfifo(homes / name / "door")
-        wait = f"echo in >{homes / other / 'door'} & read _ <{homes / name / 'door'}; exit 0"
-        set_filter(homes / name, "rcptfilter", wait)
+    wait_for_each_other(homes, "rcptfilter")
     answers: list[Future[Reply] | Reply] = [
         begin(site).offer_recipient(f"{name}@x") for name in ("tess", "tom")
     ]
     for answer in answers:
         assert isinstance(answer, Future)
         assert answer.result(20).is_success
+
+
+def test_filters_of_one_message_run_together(site: Submitter, homes: Path, queue: Queue) -> None:
+    wait_for_each_other(homes, "rcptfilter")
+    wait_for_each_other(homes, "smtpfilter")
+    submission = begin(site, LOCAL)
+    for name in ("tess", "tom"):
+        assert submission.add_recipient(f"{name}@x").is_success
+    assert finish(submission).is_success
+    assert len(states(queue)) == 2

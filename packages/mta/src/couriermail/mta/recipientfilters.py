@@ -6,8 +6,8 @@ What becomes of one message is a `couriermail.mta.screening.Screening`; this mod
 all messages share.  Without `maildropfilter` there is no object of it, and a recipient costs
 nothing.
 
-A filter is a process: it is waited for in a thread, up to `THREADS` at a time, never on the event
-loop.
+A filter is a process: it is waited for in a thread, never on the event loop.  Up to `THREADS`
+messages wait for filters at a time, and as many filters of messages with several recipients.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -62,6 +62,9 @@ class RecipientFilters:
     partial: PartialRefusal = PartialRefusal.ACCEPT
     _pool: ThreadPoolExecutor = attrs.field(
         factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="rcptfilter"), init=False
+    )
+    _helpers: ThreadPoolExecutor = attrs.field(  # never wait for each other, as those above may
+        factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="rcptfilters"), init=False
     )
 
     @classmethod
@@ -118,9 +121,24 @@ class RecipientFilters:
             stopped.cancel()
             return stopped
 
+    def each(self, questions: Sequence[Callable[[], _T]]) -> list[_T]:
+        """Ask several filters at once and wait for all: one that hangs delays no other.
+
+        Raises:
+            CancelledError: we are being stopped.
+        """
+        if len(questions) == 1:
+            return [questions[0]()]
+        try:
+            answers = [self._helpers.submit(question) for question in questions]
+        except RuntimeError as error:  # closed already
+            raise CancelledError from error
+        return [answer.result() for answer in answers]
+
     def close(self) -> None:
         """Ask nothing more; who waits for an answer was cut off already."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._helpers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def alias_account(home: str) -> FilterAccount | None:

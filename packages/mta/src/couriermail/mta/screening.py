@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -59,13 +60,13 @@ class Guest:
         address: as it was named.
         accepted: who gets the mail.
         refusal: why it gets none after all; of `settle`.
-        content: mailboxes whose own content filter is to be asked.
+        content: its content filter, where that is to be asked.
     """
 
     address: str
     accepted: Accepted
     refusal: Reply | None = None
-    content: tuple[str, ...] = ()
+    content: FilterCall | None = None
 
     @property
     def account(self) -> str:
@@ -133,7 +134,7 @@ class Screening:
     def ask(self, address: str, accepted: Accepted) -> Future[Reply | None]:
         """Judge one recipient now; None lets it in."""
         guest = Guest(address, accepted)
-        return self.start(lambda: self._admit(guest))
+        return self.start(lambda: self._admit(guest, self._standing(guest)))
 
     def put_off(self, address: str, accepted: Accepted) -> None:
         """Let a recipient in for now; `settle` judges it."""
@@ -148,21 +149,18 @@ class Screening:
         """
         refused = []
         waiting, self._open = self._open, []
-        for guest in waiting:
+        standings = self.filters.each([partial(self._standing, guest) for guest in waiting])
+        for guest, standing in zip(waiting, standings, strict=True):
             self.guests.remove(guest)
-            guest.refusal = self._admit(guest)
+            guest.refusal = self._admit(guest, standing)
             if guest.refusal is not None:
                 refused.append((guest.address, guest.refusal))
                 if self.is_settled:
                     self.guests.append(guest)
         return refused
 
-    def _admit(self, guest: Guest) -> Reply | None:
-        """Ask about one recipient and take it in; or why not."""
-        try:
-            standing = self._standing(guest)
-        except FilterCallError:  # an address may be longer than the name of a file
-            return NO_FILTER_NAME
+    def _admit(self, guest: Guest, standing: Standing | Reply) -> Reply | None:
+        """Take a recipient in, as its filter wants it; or why not."""
         if isinstance(standing, Reply):
             return _as_refusal(standing)
         disagreement = self._agreement.admit(standing)
@@ -171,9 +169,19 @@ class Screening:
         if disagreement is not None:
             self._agreement = Agreement(Standing.FILTERED)  # then the global filters see it
         self.guests.append(guest)
+        if guest.content is not None:
+            (mailbox,) = guest.accepted.mailboxes
+            self._calls[mailbox] = guest.content
         return None
 
     def _standing(self, guest: Guest) -> Standing | Reply:
+        """Ask one recipient's filter."""
+        try:
+            return self._ask_about(guest)
+        except FilterCallError:  # an address may be longer than the name of a file
+            return NO_FILTER_NAME
+
+    def _ask_about(self, guest: Guest) -> Standing | Reply:
         accepted = guest.accepted
         if accepted.is_remote:
             return Standing.WHITELISTED
@@ -186,10 +194,7 @@ class Screening:
         account = self._account(target)
         standing = self._ask(account, recipient_filter_name(target.extension))
         if standing is Standing.FILTERED:
-            (mailbox,) = accepted.mailboxes
-            call = self._call(account, content_filter_name(target.extension))
-            self._calls[mailbox] = call
-            guest.content = (mailbox,)
+            guest.content = self._call(account, content_filter_name(target.extension))
         return standing
 
     def _ask(self, account: FilterAccount, name: str) -> Standing | Reply:
@@ -232,8 +237,8 @@ class Screening:
                 ContentVerdict(guest.account, _of_guest(guest, refusals)) for guest in self.guests
             )
         )
-        partial = PartialRefusal.ACCEPT if self.has_exdata else self.filters.partial
-        refusal = None if self.is_settled else verdicts.refusal(partial)
+        fallback = PartialRefusal.ACCEPT if self.has_exdata else self.filters.partial
+        refusal = None if self.is_settled else verdicts.refusal(fallback)
         closed = _without(messages, mailboxes, refusals, is_told=self.has_exdata)
         return Screened(closed, verdicts, refusal)
 
@@ -260,13 +265,16 @@ class Screening:
             return refusals
         descriptor = open_body(body)
         try:
-            for mailbox in asked:
-                result = self.filters.runner.run(self._calls[mailbox], descriptor)
-                refusal = judge_content(result)
-                if refusal is not None:
-                    refusals[mailbox] = _as_refusal(refusal)
+            run = self.filters.runner.run
+            results = self.filters.each(
+                [partial(run, self._calls[mailbox], descriptor) for mailbox in asked]
+            )
         finally:
             os.close(descriptor)
+        for mailbox, result in zip(asked, results, strict=True):
+            refusal = judge_content(result)
+            if refusal is not None:
+                refusals[mailbox] = _as_refusal(refusal)
         return refusals
 
     def _asked(self) -> list[str]:
@@ -274,8 +282,8 @@ class Screening:
         unasked = {
             mailbox
             for guest in self.guests
+            if guest.content is None and guest.refusal is None
             for mailbox in guest.accepted.mailboxes
-            if mailbox not in guest.content
         }
         return [mailbox for mailbox in self._calls if mailbox not in unasked]
 
@@ -305,7 +313,7 @@ def open_body(body: BodyWriter | bytes) -> int:
 def _of_guest(guest: Guest, refusals: dict[str, Reply]) -> Reply | None:
     if guest.refusal is not None:
         return guest.refusal
-    return next((refusals[mailbox] for mailbox in guest.content if mailbox in refusals), None)
+    return None if guest.content is None else refusals.get(guest.accepted.mailboxes[0])
 
 
 def _without(
