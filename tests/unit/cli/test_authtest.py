@@ -152,6 +152,51 @@ def test_start_restart_and_stop(tmp_path: Path) -> None:
     assert "Installation complete: authuserdb" in log.read_text()
 
 
+NEEDS_LDAP = (
+    b"authdaemond: authldap: needs ldap, which is not installed: "
+    b"pip install 'couriermail-auth[ldap]'; skipped\n"
+)
+
+
+def test_a_start_says_what_a_listed_back_end_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ldap", None)
+    options = site(tmp_path, "authmodulelist=authldap authuserdb\ndaemons=1\n")
+    log = tmp_path / "log"
+    done = run_ours("authdaemond", "start", "--log", str(log), *options)
+    try:
+        assert done == (0, b"", NEEDS_LDAP)  # spec auth 1: a missing module is skipped
+        assert run_ours("authtest", *options, "john", "secret").code == 0
+        assert "pip install 'couriermail-auth[ldap]'; skipped" in log.read_text()
+    finally:
+        assert run_ours("authdaemond", "stop", *options).code == 0
+    checked = run_ours("authdaemond", "--check", *options)
+    assert (checked.code, checked.out) == (75, b"authuserdb: ready\n")
+    assert checked.err == NEEDS_LDAP.removeprefix(b"authdaemond: ")
+
+
+def test_a_daemon_without_any_listed_back_end_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ldap", None)
+    options = site(tmp_path, "authmodulelist=authldap\ndaemons=1\n")
+    done = run_ours("authdaemond", "start", "--log", str(tmp_path / "log"), *options)
+    reason = f"authdaemond: {tmp_path}/authdaemonrc: no module of authmodulelist can be used\n"
+    assert done == (75, b"", NEEDS_LDAP + reason.encode())
+
+
+def test_back_ends_that_nobody_listed_are_skipped_silently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ldap", None)
+    options = site(tmp_path, "daemons=1\n")
+    assert run_ours("authdaemond", "start", "--log", str(tmp_path / "log"), *options) == (
+        0, b"", b"",
+    )  # fmt: skip
+    assert run_ours("authdaemond", "stop", *options).code == 0
+
+
 def test_settings_that_cannot_be_used_are_named_with_file_and_line(tmp_path: Path) -> None:
     options = site(tmp_path, "daemons=1\nauthmodulelist\n")
     for action in ("start", "--check"):
@@ -166,7 +211,8 @@ def test_settings_that_cannot_be_used_are_named_with_file_and_line(tmp_path: Pat
 def test_check_tries_every_back_end(tmp_path: Path) -> None:
     options = site(tmp_path, 'authmodulelist="authuserdb nomod"\ndaemons=1\n')
     done = run_ours("authdaemond", "--check", *options)
-    assert (done.code, done.out) == (0, b"authuserdb: ready\nnomod: not available, skipped\n")
+    assert (done.code, done.err) == (0, b"")
+    assert done.out == b"authuserdb: ready\nnomod: there is no such module; skipped\n"
     (tmp_path / "userdb").chmod(0o644)
     done = run_ours("authdaemond", "--check", *options)
     assert done.code == 75

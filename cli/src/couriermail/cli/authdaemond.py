@@ -105,6 +105,7 @@ class _Site:
         self.socket = os.path.abspath(socket or f"{directory}/socket")
         self.directory = os.path.dirname(self.socket)
         self.pid_file = PidFile(f"{self.directory}/pid")
+        self.missing: dict[str, str] = {}  # listed back ends that cannot be had, and why
 
     def configure(self) -> AuthdaemonSettings:
         """Read the settings, and export them: libraries of the back ends look there."""
@@ -116,9 +117,10 @@ class _Site:
         logging.getLogger("couriermail").setLevel(level)
         return settings
 
-    def load(self, name: str, settings: AuthdaemonSettings) -> AuthModule | None:
+    def load(self, name: str, settings: AuthdaemonSettings) -> AuthModule:
         """A back end of this site."""
-        from couriermail.auth.modules import ModuleSettings, load_module
+        from couriermail.auth.errors import ModuleMissingError
+        from couriermail.auth.modules import ModuleSettings, require_module
 
         where = ModuleSettings(
             config_dir=self.config,
@@ -126,7 +128,16 @@ class _Site:
             userdb_revalidate=0.0,
             custom_class=settings.custom_class,
         )
-        return load_module(name, where)
+        try:
+            return require_module(name, where)
+        except ModuleMissingError as error:
+            if settings.are_listed:
+                self.missing[name] = str(error)
+            raise
+
+    def complaints(self) -> str:
+        """Lines about back ends that the settings list and that are skipped."""
+        return "".join(f"authdaemond: {why}; skipped\n" for why in self.missing.values())
 
     def log_to(self, destination: str) -> None:
         """Send the log somewhere; as the settings say for syslog."""
@@ -185,10 +196,10 @@ def _start(site: _Site, log: str) -> int:
     said = b""
     while not said.startswith(READY) and (more := os.read(answer, 4096)):
         said += more
-    if said.startswith(READY) or site.pid_file.running():
-        return 0
-    sys.stderr.write(said.decode(errors="replace") or "authdaemond: it ended; see its log\n")
-    return 75
+    is_ready = said.startswith(READY) or site.pid_file.running() is not None
+    complaints = said.removeprefix(READY).decode(errors="replace")
+    sys.stderr.write(complaints if is_ready or said else "authdaemond: it ended; see its log\n")
+    return 0 if is_ready else 75
 
 
 def _run_detached(site: _Site, log: str, tell: int) -> int:
@@ -203,10 +214,17 @@ def _run_detached(site: _Site, log: str, tell: int) -> int:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     try:
-        return _run(site, log, lambda: _say(tell, READY), held=(tell,))
+        # One write of less than PIPE_BUF: our parent reads it whole.
+        return _run(
+            site, log, lambda: _say(tell, READY + _octets(site.complaints())[:2000]), held=(tell,)
+        )
     except CouriermailError as error:
-        _say(tell, f"authdaemond: {error}\n".encode(errors="backslashreplace"))
+        _say(tell, _octets(f"{site.complaints()}authdaemond: {error}\n"))
         raise
+
+
+def _octets(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
 
 
 def _say(descriptor: int, text: bytes) -> None:
@@ -254,6 +272,7 @@ def _restart(site: _Site) -> int:
 def _check(site: _Site) -> int:
     """Load every back end and ask it for a name that nobody has."""
     from couriermail.auth import DirectoryError
+    from couriermail.auth.errors import ModuleMissingError
     from couriermail.mta.logs import configure_logging
 
     configure_logging("-", "authdaemond", level=logging.ERROR)
@@ -262,10 +281,13 @@ def _check(site: _Site) -> int:
     for name in settings.modules:
         try:
             module = site.load(name, settings)
-            if module is not None:
-                module.lookup("authdaemond-check@invalid", "login")
-                module.close()
-            typer.echo(f"{name}: {'not available, skipped' if module is None else 'ready'}")
+            module.lookup("authdaemond-check@invalid", "login")
+            module.close()
+            typer.echo(f"{name}: ready")
+        except ModuleMissingError as error:
+            is_wanted = settings.are_listed and error.is_known
+            typer.echo(f"{error}; skipped", err=is_wanted)
+            code = error.exit_code if is_wanted else code
         except DirectoryError as error:
             typer.echo(f"{name}: {str(error).removeprefix(f'{name}: ')}", err=True)
             code = error.exit_code

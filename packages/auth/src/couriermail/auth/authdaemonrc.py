@@ -80,6 +80,11 @@ class AuthdaemonSettings:
     facility: str = DEFAULT_FACILITY
     values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
+    @property
+    def are_listed(self) -> bool:
+        """True where the file itself names the modules, False for the default list."""
+        return "authmodulelist" in self.values
+
 
 @attrs.frozen(kw_only=True)
 class ClientTimeouts:

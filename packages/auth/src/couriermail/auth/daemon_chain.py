@@ -20,7 +20,7 @@ import attrs
 
 from couriermail.auth.daemon_module import ACCEPTED, FAILED, LISTED, ModuleService, printable
 from couriermail.auth.daemon_worker import WorkerPool
-from couriermail.auth.errors import DirectoryError, InvalidLoginError
+from couriermail.auth.errors import DirectoryError, InvalidLoginError, ModuleMissingError
 from couriermail.auth.wire import ANY_MODULE, AuthRequest, EnumerateRequest, PasswdRequest
 from couriermail.auth.wire_replies import LIST_END, REFUSED
 
@@ -148,7 +148,8 @@ def install_modules(
     """The chain that the settings describe; workers are not started yet.
 
     Each module is loaded here once to see whether it can be, and again in each worker, so that
-    no two processes share a connection.  A name that nobody knows is skipped; a module that
+    no two processes share a connection.  A name that nobody knows, or whose library is not
+    installed, is skipped (spec auth 1, 3.3), loudly where the settings list it.  A module that
     cannot work now stays in the chain and makes requests fail temporarily: skipping it would
     tell that its accounts do not exist.
 
@@ -157,6 +158,9 @@ def install_modules(
         load: gives a module by name, or None when there is none of that name.
         foreign: see `WorkerPool`.
         time_limit: see `ModuleChain`.
+
+    Raises:
+        DirectoryError: no listed module is left: every account would be unknown.
     """
     _log.info('modules="%s", daemons=%d', " ".join(settings.modules), settings.workers)
     pools = [
@@ -169,8 +173,11 @@ def install_modules(
         for name in dict.fromkeys(settings.modules)
         if _is_installed(name, settings, load)
     ]
-    if not pools:
-        _log.error("%s: no module can be used; everybody is refused", settings.path)
+    if not settings.modules:  # somebody's own word
+        _log.error("%s: authmodulelist is empty; everybody is refused", settings.path)
+    elif not pools:
+        # Courier: starts, and tells every client that there is no such user.
+        raise DirectoryError(f"{settings.path}: no module of authmodulelist can be used")
     return ModuleChain(pools=tuple(pools), time_limit=time_limit, debug_level=settings.debug_level)
 
 
@@ -178,6 +185,9 @@ def _is_installed(name: str, settings: AuthdaemonSettings, load: ModuleLoader) -
     _log.info("Installing %s", name)
     try:
         module = load(name, settings)
+    except ModuleMissingError as error:
+        _log.log(logging.ERROR if settings.are_listed else logging.INFO, "%s; skipped", error)
+        return False
     except DirectoryError as error:
         _log.error("%s: cannot be used now: %s", name, error)
         return True

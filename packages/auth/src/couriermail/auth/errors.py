@@ -13,6 +13,7 @@ __all__ = [
     "DirectoryError",
     "DuplicateNameError",
     "InvalidLoginError",
+    "ModuleMissingError",
     "PasswordError",
     "SaslAbortedError",
     "SaslError",
@@ -32,6 +33,20 @@ class DirectoryError(AuthError):
     enhanced_code = "4.7.0"
     reply_text = "Temporary authentication failure."
     exit_code = 75  # EX_TEMPFAIL
+
+
+class ModuleMissingError(AuthError):
+    """There is no such back end here: its name is unknown, or its library is not installed.
+
+    Attributes:
+        is_known: the back end exists; what to install for it is in the message.
+    """
+
+    exit_code = 75  # EX_TEMPFAIL: it can be installed
+
+    def __init__(self, message: str, *, is_known: bool) -> None:
+        super().__init__(message)
+        self.is_known = is_known
 
 
 class PasswordError(DirectoryError):

@@ -13,7 +13,7 @@ import logging
 
 import attrs
 
-from couriermail.auth.errors import AuthError, DirectoryError
+from couriermail.auth.errors import AuthError, DirectoryError, ModuleMissingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     ModuleFactory = Callable[["ModuleSettings"], AuthModule]
 
-__all__ = ["GROUP", "MODULE_NAMES", "ModuleSettings", "load_module", "load_modules"]
+__all__ = [
+    "GROUP",
+    "MODULE_NAMES",
+    "ModuleSettings",
+    "load_module",
+    "load_modules",
+    "require_module",
+]
 
 GROUP = "couriermail.auth_modules"
 
@@ -69,16 +76,27 @@ def load_module(name: str, settings: ModuleSettings) -> AuthModule | None:
         DirectoryError: the module is there and cannot be used now.
     """
     try:
-        factory = _FACTORIES.get(name) or _entry_point(name)
-        if factory is None:
-            _log.warning("%s: there is no such module; skipped", name)
-            return None
-        return factory(settings)
+        return require_module(name, settings)
+    except ModuleMissingError as error:
+        _log.warning("%s; skipped", error)
+        return None
+
+
+def require_module(name: str, settings: ModuleSettings) -> AuthModule:
+    """Make a module; see `load_module`.
+
+    Raises:
+        ModuleMissingError: there is none of that name, or its library is not installed.
+        DirectoryError: the module is there and cannot be used now.
+    """
+    try:
+        return _factory(name)(settings)
     except ImportError as error:
         extra = _EXTRAS.get(name)
         hint = f": pip install 'couriermail-auth[{extra}]'" if extra else ""
-        _log.warning("%s: needs %s; skipped%s", name, error.name or error, hint)
-        return None
+        raise ModuleMissingError(
+            f"{name}: needs {error.name or error}, which is not installed{hint}", is_known=True
+        ) from error
     except AuthError:
         raise
     except Exception as error:  # what a stranger's module raises stops no other module
@@ -89,6 +107,13 @@ def load_modules(names: Iterable[str], settings: ModuleSettings) -> list[AuthMod
     """The modules of a chain that can be had, in order."""
     found = (load_module(name, settings) for name in names)
     return [module for module in found if module is not None]
+
+
+def _factory(name: str) -> ModuleFactory:
+    factory = _FACTORIES.get(name) or _entry_point(name)
+    if factory is None:
+        raise ModuleMissingError(f"{name}: there is no such module", is_known=False)
+    return factory
 
 
 def _entry_point(name: str) -> ModuleFactory | None:
