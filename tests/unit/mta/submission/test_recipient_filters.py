@@ -210,6 +210,18 @@ def test_an_address_that_names_no_file_has_no_filter(site: Submitter) -> None:
     assert rcpt(begin(site), f"tess-{'x' * 300}@x").startswith("553 5.1.3 ")
 
 
+def test_an_account_of_the_system_has_no_filter(site: Submitter, homes: Path) -> None:
+    """It is as for everybody else without `maildropfilter`: the global filters see its mail."""
+    assert site.recipient_filters is not None
+    site.recipient_filters.minimum_id = max(os.geteuid(), os.getegid()) + 1
+    set_filter(homes / "tess", "rcptfilter", "exit 1")
+    submission = begin(site)
+    assert rcpt(submission, "tess@x") == "250 2.1.5 Ok."
+    assert submission.screening is not None
+    assert not submission.screening.is_whitelisted
+    assert asked(homes / "tess") == []
+
+
 def test_nobody_is_asked_about_mail_of_other_modules(site: Submitter, homes: Path) -> None:
     submission = begin(site, attrs.evolve(LOCAL, module="uucp"))
     assert submission.screening is None

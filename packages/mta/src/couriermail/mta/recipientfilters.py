@@ -52,6 +52,7 @@ class RecipientFilters:
         environment: variables that every filter gets.
         default_maildir: DEFAULT for accounts that name no mailbox.
         partial: what a client without EXDATA hears when some recipients refuse a message.
+        minimum_id: accounts with a uid or gid below it have no filter of their own.
     """
 
     runner: FilterRunner
@@ -60,6 +61,7 @@ class RecipientFilters:
     environment: Mapping[str, str] = attrs.field(factory=dict)
     default_maildir: str = "./Maildir"
     partial: PartialRefusal = PartialRefusal.ACCEPT
+    minimum_id: int = 1
     _pool: ThreadPoolExecutor = attrs.field(
         factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="rcptfilter"), init=False
     )
@@ -86,6 +88,7 @@ class RecipientFilters:
             environment={name: environment[name] for name in PASSED_ON if name in environment},
             default_maildir=environment.get("MAILDROPDEFAULT", "./Maildir"),
             partial=PartialRefusal(config.settings.mta.exdata_fallback),
+            minimum_id=config.settings.mta.filter_min_id,
         )
 
     def screening(

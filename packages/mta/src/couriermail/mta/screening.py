@@ -191,6 +191,8 @@ class Screening:
         target = accepted.targets[0] if len(accepted.targets) == 1 else None
         if target is None:  # a list of members, or somebody who is unknown and will bounce
             return Standing.FILTERED
+        if min(target.uid, target.gid) < self.filters.minimum_id:  # filterd would not run it
+            return Standing.FILTERED
         account = self._account(target)
         standing = self._ask(account, recipient_filter_name(target.extension))
         if standing is Standing.FILTERED:
