@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -59,6 +60,7 @@ log = logging.getLogger("couriermail.mta.services")
 
 # Under load the deliveries of one user gather this long (seconds); a lone one never waits.
 DELIVERY_LINGER = 0.2
+COLLECT_AFTER = 10_000  # containers more than before: some megabytes at most
 DROP_SECONDS = 30.0  # how often drop files are looked for; they are rare while we run
 
 
@@ -282,6 +284,7 @@ def _maildrop_command(config: Config) -> str:
 
 def run_loop(main: Coroutine[object, object, None]) -> None:
     """Run a service's main coroutine, on uvloop where it is installed."""
+    _collect_rarely()
     try:
         import uvloop
     except ImportError:
@@ -289,6 +292,17 @@ def run_loop(main: Coroutine[object, object, None]) -> None:
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
+
+
+def _collect_rarely() -> None:
+    """What was loaded at the start lives as long as we do; a message leaves few cycles behind.
+
+    With the defaults of Python a message costs a collection, and now and then one of them looks at
+    every object of every module.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _submitter(config: Config, queue: Queue) -> tuple[Submitter, Router]:
