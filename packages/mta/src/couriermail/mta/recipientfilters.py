@@ -61,7 +61,7 @@ class RecipientFilters:
     environment: Mapping[str, str] = attrs.field(factory=dict)
     default_maildir: str = "./Maildir"
     partial: PartialRefusal = PartialRefusal.ACCEPT
-    minimum_id: int = 1
+    minimum_id: int = 0
     _pool: ThreadPoolExecutor = attrs.field(
         factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="rcptfilter"), init=False
     )
