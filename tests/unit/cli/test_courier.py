@@ -45,6 +45,17 @@ def test_a_directory_that_is_not_there_starts_nothing(tmp_path: Path, words: lis
     assert not missing.exists()
 
 
+def test_no_smtp_server_starts_for_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    """With the defaults it would listen on port 25 for a system that nobody set up."""
+    missing = tmp_path / "none"
+
+    done = CliRunner().invoke(esmtpd.app, ["-C", str(missing), "--port", "0"])
+
+    assert done.exit_code == 78
+    assert f"esmtpd: {missing}: no such configuration directory" in done.output
+    assert not missing.exists()
+
+
 def test_nothing_runs_where_nothing_was_set_up(tmp_path: Path) -> None:
     done = CliRunner().invoke(courier.app, ["-C", str(tmp_path / "none"), "status"])
     assert (done.exit_code, done.output) == (3, "not running\n")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from couriermail.cli.errors import reporting
-from couriermail.cli.layout import config_directory
+from couriermail.cli.layout import existing_config_directory
 
 if TYPE_CHECKING:
     from couriermail.mta.runstate import Status
@@ -47,7 +47,11 @@ def esmtpd(
 
         configure_logging(log, "esmtpd")
         system = MailSystem(
-            config_directory(config), log=log, with_scheduler=False, with_smtp=True, smtp_ports=port
+            existing_config_directory(config),
+            log=log,
+            with_scheduler=False,
+            with_smtp=True,
+            smtp_ports=port,
         )
         raise typer.Exit(system.run(_say_where))
 
