@@ -74,6 +74,9 @@ class Listing:
         except IndexError:
             return [size_of(name) for name in self.names]  # one states none
         together = "".join(ends)
+        if "," in together:  # Dovecot's `W=` behind the size
+            ends = [end.partition(",")[0] for end in ends]
+            together = "".join(ends)
         if together.isdecimal() and together.isascii() and "" not in ends:
             return list(map(int, ends))
         return [size_of(name) for name in self.names]
