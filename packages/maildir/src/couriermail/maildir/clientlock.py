@@ -17,16 +17,13 @@ import time
 from couriermail.core.durable import write_all
 from couriermail.maildir.errors import maildir_error
 from couriermail.maildir.locks import (
+    AwaitedLock,
     DotLock,
     LockPolicy,
     claim_path,
     names_dead_process,
     unclaim_path,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["ClientLock", "MailboxLock"]
 
@@ -125,7 +122,7 @@ class ClientLock:
             os.close(descriptor)
 
 
-class MailboxLock:
+class MailboxLock(AwaitedLock):
     """The three locks of an mbox file; a context manager.
 
     Attributes:
@@ -188,23 +185,8 @@ class MailboxLock:
         self._dot.release()
         self._client.release()
 
-    def __enter__(self) -> MailboxLock:
-        """Wait for the locks.
-
-        Raises:
-            MaildirLockedError: patience ran out.
-            MaildirError: the system refused.
-        """
-        self._policy.wait_until(self.try_acquire, self.mailbox)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
+    def __str__(self) -> str:
+        return self.mailbox
 
     def _lock_file(self) -> bool:
         if self._lock_for(os.O_RDWR, fcntl.LOCK_EX, is_last=not self._may_share):

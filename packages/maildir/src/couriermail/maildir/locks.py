@@ -21,8 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
 __all__ = [
+    "AwaitedLock",
     "DotLock",
     "LockPolicy",
     "claim_path",
@@ -85,7 +87,41 @@ class LockPolicy:
             left -= self.retry_after
 
 
-class DotLock:
+class AwaitedLock:
+    """A lock that is tried for as long as a policy says; a context manager."""
+
+    __slots__ = ()
+
+    _policy: LockPolicy
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free; False when it is not."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Give the lock back; does nothing when it is not held."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Wait for the lock.
+
+        Raises:
+            MaildirLockedError: patience ran out.
+            MaildirError: the system refused.
+        """
+        self._policy.wait_until(self.try_acquire, str(self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class DotLock(AwaitedLock):
     """The lock file beside a mailbox; a context manager.
 
     The file holds `PID:HOST`.  Where the directory may not be written there can be no
@@ -132,23 +168,8 @@ class DotLock:
             os.unlink(self.path)
         unclaim_path(self.path)
 
-    def __enter__(self) -> DotLock:
-        """Wait for the lock.
-
-        Raises:
-            MaildirLockedError: patience ran out.
-            MaildirError: the system refused.
-        """
-        self._policy.wait_until(self.try_acquire, self.path)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
+    def __str__(self) -> str:
+        return self.path
 
     def _link(self) -> bool:
         host = escape_host(os.uname().nodename)
