@@ -27,6 +27,7 @@ from couriermail.filter.rcptfilter import (
     judge_recipient,
     recipient_filter_name,
 )
+from couriermail.mta.local.preload import preload
 from couriermail.mta.local.wire import RecordReader, encode_record
 from couriermail.mta.rcptfilter import (
     AccountFilterRunner,
@@ -34,6 +35,7 @@ from couriermail.mta.rcptfilter import (
     HelperSettings,
     serve_filters,
 )
+from couriermail.mta.rcptfilter.maildrop import OwnMaildrop
 from couriermail.mta.rcptfilter.wire import encode_call
 
 IS_ROOT = os.geteuid() == 0
@@ -96,7 +98,7 @@ def start(root: Path) -> Iterator[Start]:
     """Starts filterd with a filter of shell commands."""
     running: list[Helper] = []
 
-    def run(text: str, *, timeout: float = 60.0, minimum_id: int = 100) -> Helper:
+    def run(text: str, *, timeout: float = 60.0, in_process: bool = False) -> Helper:
         program = root / "filter"
         program.write_text(f"#!/bin/sh\n{text}\n")
         program.chmod(0o755)
@@ -108,9 +110,10 @@ def start(root: Path) -> Iterator[Start]:
         listener.bind(str(root / "filter.sock"))
         os.chmod(root / "filter.sock", 0o666)
         listener.listen()
+        own = OwnMaildrop(str(root / "etc"))
+        executed = FilterProgram(str(program), timeout=timeout, kill_after=0.2)
         settings = HelperSettings(
-            program=FilterProgram(str(program), timeout=timeout, kill_after=0.2),
-            minimum_id=minimum_id if IS_ROOT else 1,
+            program=own if in_process else executed, minimum_id=100 if IS_ROOT else 1
         )
         stop_read, stop_write = os.pipe()
         us = os.getpid()
@@ -120,6 +123,7 @@ def start(root: Path) -> Iterator[Start]:
             try:
                 end_with(us)
                 os.close(stop_write)
+                preload()
                 serve_filters(listener, settings, stop=stop_read)
                 status = 0
             finally:
@@ -365,8 +369,11 @@ def write_recipe(helper: Helper, name: str, text: str, mode: int = 0o600) -> Non
             os.chown(path, UID, GID)
 
 
-def test_our_maildrop_judges_by_the_users_recipes(start: Start, root: Path) -> None:
-    helper = start(maildrop_program(root))
+@pytest.mark.parametrize("in_process", [False, True], ids=["executed", "in-process"])
+def test_our_maildrop_judges_by_the_users_recipes(
+    in_process: bool, start: Start, root: Path
+) -> None:
+    helper = start(maildrop_program(root), in_process=in_process)
     assert helper.run(helper.call()) == FilterResult(0)  # no recipe: whitelisted
 
     write_recipe(
@@ -399,8 +406,11 @@ def test_our_maildrop_judges_by_the_users_recipes(start: Start, root: Path) -> N
         assert (refusal and refusal.text) == text
 
 
-def test_our_maildrop_refuses_recipes_that_others_may_change(start: Start, root: Path) -> None:
-    helper = start(maildrop_program(root))
+@pytest.mark.parametrize("in_process", [False, True], ids=["executed", "in-process"])
+def test_our_maildrop_refuses_recipes_that_others_may_change(
+    in_process: bool, start: Start, root: Path
+) -> None:
+    helper = start(maildrop_program(root), in_process=in_process)
     write_recipe(helper, "rcptfilter", "EXITCODE=99\n", mode=0o620)
     result = helper.run(helper.call())
     assert result.exit_code == 75

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Sequence
 
+    from couriermail.core.errors import CouriermailError
     from couriermail.filter.local import LocalHost, QuotaWarning
     from couriermail.filter.message import BytesMessage
     from couriermail.filter.run import Run
@@ -171,17 +172,12 @@ def _refuse_unavailable(request: Request) -> None:
         raise Refused("Cannot use both -d and -D options.")
 
 
-def _explain(error: Exception) -> None:
-    from couriermail.filter.access import RecipeAccessError
-    from couriermail.filter.errors import RecipeSyntaxError
+def _explain(error: CouriermailError) -> None:
+    from couriermail.filter.mailfilter import complaint
 
-    if isinstance(error, RecipeSyntaxError):
-        if error.detail:
-            _say(error.detail)
-        _say(error.classic)
-        _say(str(error))
-    elif not (isinstance(error, RecipeAccessError) and error.is_silent):
-        _say(f"maildrop: {error}")
+    text = complaint(error)
+    if text:
+        _say(text)
 
 
 def _say(text: str) -> None:

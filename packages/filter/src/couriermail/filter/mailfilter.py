@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 
 from couriermail.filter.access import RecipeAccessError, check_embedded_directory, read_recipe_file
+from couriermail.filter.errors import RecipeSyntaxError
 from couriermail.filter.recipe import compile_recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from couriermail.core.errors import CouriermailError
     from couriermail.filter.interfaces import FilterMessage
     from couriermail.filter.lexer import Token
     from couriermail.filter.recipe import Recipe
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     TokenTrace = Callable[[Token], None] | None
 
 __all__ = [
+    "complaint",
     "embedded_candidates",
     "load_embedded_recipe",
     "load_site_recipe",
@@ -122,6 +125,15 @@ def embedded_candidates(name: str) -> list[str]:
         safe = safe.rpartition("-")[0]
         candidates.append(f"{safe}-default")
     return [*candidates, "default"]
+
+
+def complaint(error: CouriermailError) -> str:
+    """What `maildrop` says about an error: lines without the last LF; empty for nothing."""
+    if isinstance(error, RecipeSyntaxError):
+        return "\n".join(filter(None, (error.detail, error.classic, str(error))))
+    if isinstance(error, RecipeAccessError) and error.is_silent:
+        return ""
+    return f"maildrop: {error}"
 
 
 def return_path(message: FilterMessage) -> str | None:

@@ -18,7 +18,11 @@ from couriermail.filter.rcptfilter.verdicts import OUTPUT_BYTES
 from couriermail.mta.local.commands import CommandRunner
 from couriermail.mta.local.watch import Capture
 
-__all__ = ["FilterProgram"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+__all__ = ["KILL_SECONDS", "RUN_SECONDS", "FilterProgram", "watch_filter"]
 
 _log = logging.getLogger("couriermail.mta.rcptfilter")
 
@@ -57,32 +61,22 @@ class FilterProgram:
             lifeline: a descriptor; when it becomes readable nobody waits for the answer any
                 more, and the program is ended.
         """
-        deadline = time.monotonic() + self.timeout
         try:
             process = self._start(call, stdin)
         except OSError as error:
             return self._not_started(call, error)
         assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        watcher = CommandRunner(
-            shell=self.path,
-            home=call.account.home,
-            environment={},
-            deadline=deadline,
-            kill_after=self.kill_after,
-            lifeline=lifeline,
-        )
         try:
-            ended = watcher.watch(process.pid, [Capture(process.stdout, OUTPUT_BYTES)])
-        except OSError as error:
-            _log.error("%s: cannot be watched: %s", _told(call), error.strerror)
-            return FilterResult(None)
+            return watch_filter(
+                call,
+                process.pid,
+                process.stdout,
+                timeout=self.timeout,
+                kill_after=self.kill_after,
+                lifeline=lifeline,
+            )
         finally:
             process.returncode = 0  # reaped: Popen need not look for it
-        if ended.has_timed_out or ended.is_interrupted or ended.status < 0:
-            reason = "no answer in time" if ended.has_timed_out else "ended by a signal"
-            _log.error("%s: %s", _told(call), reason)
-            return FilterResult(None, ended.output)
-        return FilterResult(ended.status, ended.output)
 
     def _start(self, call: FilterCall, stdin: int | None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -101,6 +95,45 @@ class FilterProgram:
             return FilterResult(None)
         _log.error("%s: cannot run %s: %s", _told(call), self.path, error.strerror)
         return FilterResult(0 if error.errno in _NOT_EXECUTABLE else None)
+
+
+def watch_filter(
+    call: FilterCall,
+    pid: int,
+    output: IO[bytes],
+    *,
+    timeout: float,
+    kill_after: float,
+    lifeline: int | None,
+) -> FilterResult:
+    """Wait for the end of a child that runs a filter and leads its process group; reap it.
+
+    Args:
+        call: what it was called with.
+        pid: the child.
+        output: what it writes comes out here; closed at the end.
+        timeout: seconds from now until SIGTERM.
+        kill_after: seconds from SIGTERM to SIGKILL.
+        lifeline: see `FilterProgram.run`.
+    """
+    watcher = CommandRunner(
+        shell="",
+        home=call.account.home,
+        environment={},
+        deadline=time.monotonic() + timeout,
+        kill_after=kill_after,
+        lifeline=lifeline,
+    )
+    try:
+        ended = watcher.watch(pid, [Capture(output, OUTPUT_BYTES)])
+    except OSError as error:
+        _log.error("%s: cannot be watched: %s", _told(call), error.strerror)
+        return FilterResult(None)
+    if ended.has_timed_out or ended.is_interrupted or ended.status < 0:
+        reason = "no answer in time" if ended.has_timed_out else "ended by a signal"
+        _log.error("%s: %s", _told(call), reason)
+        return FilterResult(None, ended.output)
+    return FilterResult(ended.status, ended.output)
 
 
 def _told(call: FilterCall) -> str:

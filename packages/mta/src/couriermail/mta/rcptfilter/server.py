@@ -28,11 +28,26 @@ from couriermail.mta.rcptfilter.wire import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Protocol
 
-    from couriermail.filter.rcptfilter import FilterCall
+    from couriermail.filter.rcptfilter import FilterCall, FilterResult
     from couriermail.mta.forkserver import HasFileno
     from couriermail.mta.local.wire import Record
-    from couriermail.mta.rcptfilter.program import FilterProgram
+
+    class Program(Protocol):
+        """What is run: `FilterProgram`, or `OwnMaildrop` in its place."""
+
+        @property
+        def kill_after(self) -> float:
+            """Seconds from SIGTERM to SIGKILL."""
+            ...
+
+        def run(
+            self, call: FilterCall, stdin: int | None = None, *, lifeline: int | None = None
+        ) -> FilterResult:
+            """Run it as the user that this process is; see `FilterProgram.run`."""
+            ...
+
 
 __all__ = ["HelperSettings", "serve_filters"]
 
@@ -56,7 +71,7 @@ class HelperSettings:
         minimum_id: uids and gids below it are refused; 0 is in any case.
     """
 
-    program: FilterProgram
+    program: Program
     trusted_uids: frozenset[int] = frozenset()
     minimum_id: int = 100
 

@@ -8,6 +8,8 @@ import socket
 import attrs
 
 from couriermail.mta.accounts import mail_identity
+from couriermail.mta.local.preload import preload
+from couriermail.mta.rcptfilter.maildrop import OwnMaildrop, is_own_maildrop
 from couriermail.mta.rcptfilter.program import FilterProgram
 from couriermail.mta.rcptfilter.server import HelperSettings, serve_filters
 
@@ -35,6 +37,7 @@ class Filterd:
     def run(self, line: LifeLine) -> None:
         """Run filters until the life line ends."""
         config = self.environment.enter("filterd", as_mail_user=False)
+        preload()
         line.say_ready()
         serve_filters(self.listener, helper_settings(config), stop=line.stop)
 
@@ -46,8 +49,10 @@ def is_helper_wanted(config: Config) -> bool:
 
 def helper_settings(config: Config) -> HelperSettings:
     """How filterd behaves, from the configuration."""
+    path = config.maildropfilter
+    is_ours = is_own_maildrop(path)
     return HelperSettings(
-        program=FilterProgram(config.maildropfilter),
+        program=OwnMaildrop(config.directory) if is_ours else FilterProgram(path),
         trusted_uids=frozenset({mail_identity(config).uid}),
         minimum_id=config.settings.mta.filter_min_id,
     )
