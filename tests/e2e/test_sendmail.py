@@ -279,3 +279,13 @@ def test_a_killed_sendmail_leaves_nothing(site: MailSite) -> None:
 
 def test_the_log_has_no_traceback(site: MailSite) -> None:
     site.assert_no_traceback()
+
+
+def test_a_daemon_that_took_the_mail_spares_the_way_through_the_drop(site: MailSite) -> None:
+    """What writes drop files is half a millisecond of imports, paid once per message."""
+    env = {"PYTHONPROFILEIMPORTTIME": "1"}
+    done = site.sendmail("dora", message=b"Subject: hello\n\n", env=env)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "couriermail.mta.submitclient" in loaded
+    assert "couriermail.mta.submitdrop" not in loaded

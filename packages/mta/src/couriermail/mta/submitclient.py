@@ -80,9 +80,11 @@ def submit(state: str, fields: Sequence[tuple[str, str]], chunks: Iterable[bytes
         StorageError: the drop directory's disk refused.
     """
     answer = submit_if_listening(state, fields, chunks)
+    if answer is not None:
+        return answer
     from couriermail.mta.submitdrop import submit_to_drop
 
-    return submit_to_drop(f"{state}/drop", fields, chunks) if answer is None else answer
+    return submit_to_drop(f"{state}/drop", fields, chunks)
 
 
 def submit_if_listening(
