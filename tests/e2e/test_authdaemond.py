@@ -126,7 +126,10 @@ def start(tmp_path: Path, gate: Path) -> Iterator[Callable[..., RunningDaemon]]:
         return MemoryModule(name, name, str(gate)) if name == "a" else None
 
     def begin(
-        modules: str = "a b", workers: int = 2, limits: DaemonLimits | None = None
+        modules: str = "a b",
+        workers: int = 2,
+        limits: DaemonLimits | None = None,
+        login_failures: int = 0,
     ) -> RunningDaemon:
         (tmp_path / "modules").write_text(modules)
 
@@ -139,6 +142,8 @@ def start(tmp_path: Path, gate: Path) -> Iterator[Callable[..., RunningDaemon]]:
                 workers=workers,
                 debug_level=1,
                 default_options=AccountOptions("x=1"),
+                login_failures=login_failures,
+                login_failure_seconds=86_400,
             )
 
         return running.enter_context(running_daemon(tmp_path, load, configure, limits=limits))
@@ -160,6 +165,23 @@ def test_modules_are_asked_in_order_until_one_knows(start: Start) -> None:
     assert logged_in is not None
     assert logged_in.clear_password == "secret"
     assert client.login("b1", "wrong", "imap") is None
+
+
+def test_an_address_with_too_many_failed_logins_gets_no_answer(start: Start) -> None:
+    daemon = start("a b", login_failures=2)
+
+    def log_in(remote: bytes, password: bytes) -> bytes:
+        body = b"imap\nlogin\nb1\n" + password + b"\n"
+        meta = b"TCPREMOTEIP=" + remote + b"\n" if remote else b""
+        return exchange(daemon.path, meta + b"AUTH %d\n" % len(body) + body)
+
+    guesser = b"192.0.2.7"
+    assert [log_in(guesser, b"guess") for _ in range(2)] == [b"FAIL\n", b"FAIL\n"]
+    assert log_in(guesser, b"secret") == b""  # a temporary failure, not a wrong password
+    for other in (b"192.0.2.8", b"127.0.0.1", b""):
+        assert log_in(other, b"secret").startswith(b"UID=1001\n")
+    assert exchange(daemon.path, b"TCPREMOTEIP=192.0.2.7\nPRE . imap b1\n").startswith(b"UID=")
+    assert "192.0.2.7: too many failed logins" in daemon.log.read_text()
 
 
 def test_one_module_can_be_asked_alone(start: Start) -> None:

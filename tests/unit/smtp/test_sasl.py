@@ -10,11 +10,12 @@ from collections.abc import Callable
 import attrs
 import pytest
 
-from couriermail.auth import CramResponse, HmacContext, ScramSecret, start_client
-from couriermail.core import AuthError
+from couriermail.auth import CramResponse, HmacContext, LoginThrottle, ScramSecret, start_client
+from couriermail.core import AuthError, ManualClock
 from couriermail.smtp import (
     Authenticator,
     Credentials,
+    Endpoint,
     Limits,
     ServerConfig,
     ServerEngine,
@@ -135,11 +136,15 @@ EVERYTHING = Authenticator(
 
 
 def open_session(
-    authenticator: Authenticator, tls: TlsInfo | None = TLS, *, in_clear: bool = False
+    authenticator: Authenticator,
+    tls: TlsInfo | None = TLS,
+    *,
+    in_clear: bool = False,
+    peer: Endpoint | None = None,
 ) -> Callable[[bytes], list[str]]:
     """A session behind EHLO, as a function from lines to replies."""
     config = ServerConfig(auth_mechanisms=authenticator.mechanisms, auth_in_clear=in_clear)
-    engine = ServerEngine(config, Session(tls=tls))
+    engine = ServerEngine(config, Session(tls=tls, peer=peer or Endpoint()))
     dialogue = Dialogue(engine, Hooks.of(Sink(), authenticator))
 
     def say(data: bytes) -> list[str]:
@@ -164,6 +169,21 @@ def log_in(say: Callable[[bytes], list[str]], mechanism: str, name: str, passwor
     if reply.startswith("235"):
         client.finish()
     return reply[:3]
+
+
+@pytest.mark.parametrize("mechanism", EVERYTHING.mechanisms[:-1])
+def test_an_address_with_too_many_failed_logins_is_held_up(mechanism: str) -> None:
+    clock = ManualClock()
+    held = attrs.evolve(EVERYTHING, throttle=LoginThrottle(failures=2, seconds=60, clock=clock))
+    guesser = Endpoint("192.0.2.7", 1025)
+    for _ in range(2):  # a new connection forgets nothing
+        assert log_in(open_session(held, peer=guesser), mechanism, "tim", "guess") == "535"
+    say = open_session(held, peer=guesser)
+    assert log_in(say, mechanism, "tim", "tanstaaftanstaaf") == "454"
+    neighbour = open_session(held, peer=Endpoint("192.0.2.8", 1025))
+    assert log_in(neighbour, mechanism, "tim", "tanstaaftanstaaf") == "235"
+    clock.advance(31)
+    assert log_in(say, mechanism, "tim", "tanstaaftanstaaf") == "235"
 
 
 @pytest.mark.parametrize("mechanism", EVERYTHING.mechanisms)

@@ -36,7 +36,8 @@ Examples:
   authdaemond --check                      try the settings and the back ends
 
 Settings of ours in authdaemonrc: authcustomclass=PACKAGE.MODULE:CLASS, the class behind authcustom;
-LOGGEROPTS=-facility=NAME, the facility of syslog.
+LOGGEROPTS=-facility=NAME, the facility of syslog; loginfailures=COUNT/SECONDS, failed logins that a
+client address may have in that time.
 """
 STOP_SECONDS = 8.0  # then SIGKILL
 KILL_SECONDS = 2.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from couriermail.auth import AuthDaemonClient, UserdbModule
+from couriermail.auth import AuthDaemonClient, LoginThrottle, UserdbModule
 from couriermail.mta import load_config, logins
 from couriermail.smtp import Authenticator
 
@@ -49,7 +49,10 @@ def test_the_userdb_is_asked(
     (((module,), options),) = asked
     assert isinstance(module, UserdbModule)
     assert module.path == str(tmp_path / "userdb")
-    assert options == {"domain": "@example.test", "decoy_key": None}
+    held = options.pop("throttle")
+    assert isinstance(held, LoginThrottle)
+    assert (held.failures, held.seconds) == (20, 300)
+    assert options == {"threads": 1, "domain": "@example.test", "decoy_key": None}
 
 
 def test_the_key_of_unknown_names_outlives_a_restart(
@@ -64,6 +67,15 @@ def test_the_key_of_unknown_names_outlives_a_restart(
     assert first == second
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["scram.key"]
     assert (tmp_path / "state" / "scram.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_failed_logins_may_be_any_number(
+    tmp_path: Path, asked: list[tuple[list[object], dict[str, object]]]
+) -> None:
+    (tmp_path / "couriermail.toml").write_text("[mta]\nlogin_failures = 0\n")
+    authenticator(tmp_path, esmtpd=MECHANISMS, userdb="")
+    ((_, options),) = asked
+    assert options["throttle"] is None
 
 
 @pytest.mark.parametrize("trouble", ["no directory", "too short", "link"])

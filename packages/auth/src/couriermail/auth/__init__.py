@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from couriermail.auth.scram import ScramSecret
     from couriermail.auth.scram_accounts import ScramSecrets
+    from couriermail.auth.throttle import LoginThrottle
     from couriermail.auth.userdb import UserdbDirectory
     from couriermail.auth.userdb_compile import compile_userdb
     from couriermail.auth.userdb_edit import UserdbDocument, edit_userdb, read_userdb_document
@@ -161,6 +162,7 @@ else:
             ),
             "scram": ("ScramSecret",),
             "scram_accounts": ("ScramSecrets",),
+            "throttle": ("LoginThrottle",),
             "userdb": ("UserdbDirectory",),
             "userdb_compile": ("compile_userdb",),
             "userdb_edit": ("UserdbDocument", "edit_userdb", "read_userdb_document"),
@@ -215,6 +217,7 @@ __all__ = [
     "ImportRules",
     "InvalidLoginError",
     "ListReader",
+    "LoginThrottle",
     "PasswdDirectory",
     "PasswdRequest",
     "PasswordChanger",

@@ -49,6 +49,7 @@ SYSTEM_CONFIG = "/etc/courier"
 SYSTEM_DIRECTORY = "/run/courier/authdaemon"
 DEFAULT_WORKERS = 5
 DEFAULT_FACILITY = "mail"
+DEFAULT_FAILURE_SECONDS = 300
 MAX_WORKERS = 500  # a slip of the keyboard must not fork the machine to death
 
 _BLANKS = " \t\r"
@@ -68,6 +69,9 @@ class AuthdaemonSettings:
         default_options: options of accounts that do not have them (`DEFAULTOPTIONS`).
         custom_class: `package.module:Class` behind authcustom, or empty (`authcustomclass`).
         facility: name of the facility of syslog (`-facility=` in `LOGGEROPTS`).
+        login_failures: failed logins that a client address may have within
+            `login_failure_seconds` (`loginfailures=COUNT/SECONDS`); 0: any number.
+        login_failure_seconds: see there.
         values: every assignment, in the order of the file.
     """
 
@@ -78,6 +82,8 @@ class AuthdaemonSettings:
     default_options: AccountOptions = attrs.field(factory=AccountOptions)
     custom_class: str = ""
     facility: str = DEFAULT_FACILITY
+    login_failures: int = 0
+    login_failure_seconds: int = DEFAULT_FAILURE_SECONDS
     values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
@@ -170,6 +176,7 @@ def daemon_directory(config_directory: str, settings: AuthdaemonSettings | None 
 
 def _settings(values: dict[str, str], path: str) -> AuthdaemonSettings:
     modules = tuple(values["authmodulelist"].split()) if "authmodulelist" in values else None
+    failures, seconds = _login_failures(values.get("loginfailures", "0"), path)
     return AuthdaemonSettings(
         path=path,
         modules=DEFAULT_MODULES if modules is None else modules,
@@ -178,6 +185,8 @@ def _settings(values: dict[str, str], path: str) -> AuthdaemonSettings:
         default_options=AccountOptions(values.get("DEFAULTOPTIONS", "")),
         custom_class=values.get("authcustomclass", ""),
         facility=_facility(values.get("LOGGEROPTS", "")),
+        login_failures=failures,
+        login_failure_seconds=seconds,
         values=values,
     )
 
@@ -187,6 +196,16 @@ def _workers(values: dict[str, str], path: str) -> int:
     if workers < 1:
         _log.error("%s: Configuration error - missing 'daemons' setting, using 1", path)
     return min(max(workers, 1), MAX_WORKERS)
+
+
+def _login_failures(text: str, path: str) -> tuple[int, int]:
+    """`COUNT` or `COUNT/SECONDS`."""
+    count, slash, seconds = text.replace(" ", "").partition("/")
+    words = [count, seconds] if slash else [count]
+    is_good = all(word.isascii() and word.isdigit() and len(word) < 9 for word in words)
+    if not is_good or (slash and not int(seconds)):
+        raise RcFileError("loginfailures must be COUNT or COUNT/SECONDS", path=path)
+    return int(count), int(seconds) if slash else DEFAULT_FAILURE_SECONDS
 
 
 def _facility(logger_options: str) -> str:

@@ -21,6 +21,7 @@ import attrs
 from couriermail.auth.daemon_module import ACCEPTED, FAILED, LISTED, ModuleService, printable
 from couriermail.auth.daemon_worker import WorkerPool
 from couriermail.auth.errors import DirectoryError, InvalidLoginError, ModuleMissingError
+from couriermail.auth.throttle import LoginThrottle
 from couriermail.auth.wire import ANY_MODULE, AuthRequest, EnumerateRequest, PasswdRequest
 from couriermail.auth.wire_replies import LIST_END, REFUSED
 
@@ -52,11 +53,14 @@ class ModuleChain:
         pools: the workers of each back end.
         time_limit: seconds for a whole request; for a list, between two pieces of it.
         debug_level: as in `AuthdaemonSettings`.
+        throttle: counts failed logins per client address; who has too many gets no answer, as
+            when a back end is down.  None: nobody is held up.
     """
 
     pools: tuple[WorkerPool, ...]
     time_limit: float = REQUEST_SECONDS
     debug_level: int = 0
+    throttle: LoginThrottle | None = None
 
     async def answer(self, request: Request, send: Send) -> None:
         """Send the reply to a request; nothing is sent when it cannot be said now.
@@ -77,11 +81,16 @@ class ModuleChain:
         if isinstance(request, EnumerateRequest):
             await self._list(request, send)
             return
+        if self._is_held_up(request):
+            return
         try:
             reply = await asyncio.wait_for(self._decide(request), self.time_limit)
         except TimeoutError:
             _log.error("no module answered within %g seconds", self.time_limit)
             reply = REFUSED if isinstance(request, PasswdRequest) else b""
+        is_login = isinstance(request, AuthRequest | PasswdRequest)
+        if is_login and reply == REFUSED and self.throttle is not None:
+            self.throttle.record_failure(request.remote)
         if reply:
             await send(reply)
 
@@ -98,6 +107,10 @@ class ModuleChain:
     def descriptors(self) -> list[int]:
         """The daemon's descriptors of all workers."""
         return [number for pool in self.pools for number in pool.descriptors]
+
+    def _is_held_up(self, request: Request) -> bool:
+        is_login = isinstance(request, AuthRequest | PasswdRequest)
+        return is_login and self.throttle is not None and self.throttle.is_blocked(request.remote)
 
     async def _decide(self, request: Request) -> bytes:
         """The reply to PRE, AUTH or PASSWD; empty when there is none."""
@@ -178,7 +191,18 @@ def install_modules(
     elif not pools:
         # Courier: starts, and tells every client that there is no such user.
         raise DirectoryError(f"{settings.path}: no module of authmodulelist can be used")
-    return ModuleChain(pools=tuple(pools), time_limit=time_limit, debug_level=settings.debug_level)
+    return ModuleChain(
+        pools=tuple(pools),
+        time_limit=time_limit,
+        debug_level=settings.debug_level,
+        throttle=_throttle(settings),
+    )
+
+
+def _throttle(settings: AuthdaemonSettings) -> LoginThrottle | None:
+    if not settings.login_failures:
+        return None
+    return LoginThrottle(failures=settings.login_failures, seconds=settings.login_failure_seconds)
 
 
 def _is_installed(name: str, settings: AuthdaemonSettings, load: ModuleLoader) -> bool:

@@ -11,6 +11,7 @@ from couriermail.auth import (
     AuthDaemonClient,
     ClientTimeouts,
     DirectoryError,
+    LoginThrottle,
     UserdbModule,
     daemon_directory,
     read_authdaemonrc,
@@ -20,11 +21,11 @@ from couriermail.smtp.aio import module_authenticator
 from couriermail.smtp.authenticator import DECOY_KEY_BYTES
 
 if TYPE_CHECKING:
-    from couriermail.auth import AuthdaemonSettings
+    from couriermail.auth import AuthdaemonSettings, AuthModule
     from couriermail.mta.config import Config, EsmtpdSettings
     from couriermail.smtp import Authenticator
 
-__all__ = ["login_authenticator"]
+__all__ = ["decoy_key", "login_authenticator"]
 
 log = logging.getLogger("couriermail.mta.services")
 
@@ -48,15 +49,31 @@ def login_authenticator(config: Config, settings: EsmtpdSettings) -> Authenticat
     domain = settings.environment.get("DEFDOMAIN", "")
     has_scram = SCRAM in (*settings.auth_mechanisms, *settings.auth_mechanisms_tls)
     key = decoy_key(os.path.join(config.state, "scram.key")) if has_scram else None
-    rcfile = os.path.join(config.directory, "authdaemonrc")
-    if os.path.exists(rcfile):
-        client = _daemon_client(config, rcfile)
-        return module_authenticator([client], threads=DAEMON_THREADS, domain=domain, decoy_key=key)
-    userdb = os.path.join(config.directory, "userdb")
-    if os.path.exists(userdb) or os.path.exists(f"{userdb}.dat"):
-        return module_authenticator([UserdbModule.open(userdb)], domain=domain, decoy_key=key)
+    module, threads = _module(config)
+    if module is not None:
+        return module_authenticator(
+            [module], threads=threads, domain=domain, decoy_key=key, throttle=_throttle(config)
+        )
     log.warning("logins are configured, but there is neither an authdaemonrc nor a userdb: no AUTH")
     return None
+
+
+def _module(config: Config) -> tuple[AuthModule | None, int]:
+    """Who is asked, and how many logins at a time."""
+    rcfile = os.path.join(config.directory, "authdaemonrc")
+    if os.path.exists(rcfile):
+        return _daemon_client(config, rcfile), DAEMON_THREADS
+    userdb = os.path.join(config.directory, "userdb")
+    if os.path.exists(userdb) or os.path.exists(f"{userdb}.dat"):
+        return UserdbModule.open(userdb), 1
+    return None, 1
+
+
+def _throttle(config: Config) -> LoginThrottle | None:
+    mta = config.settings.mta
+    if not mta.login_failures:
+        return None
+    return LoginThrottle(failures=mta.login_failures, seconds=mta.login_failure_seconds)
 
 
 def decoy_key(path: str) -> bytes:

@@ -73,6 +73,8 @@ class MtaSettings:
         delivery_nice: how much the delivery agents yield to accepting mail (nice(2), 0-19): a
             peer or a `sendmail` waits for us, a queued message does not.
         log_json: log structured lines beside the plain ones.
+        login_failures: failed SMTP logins that a client address may have at once; 0 = any number.
+        login_failure_seconds: time in which as many are forgiven.
         auth_in_clear: SMTP clients may send their password (PLAIN, LOGIN) without TLS too.
         exdata_fallback: when some recipients' content filters refuse a message of a client that
             cannot be told which: `accept` it for the others and report the refusals to the
@@ -96,6 +98,8 @@ class MtaSettings:
         default=10, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(19))
     )
     log_json: bool = False
+    login_failures: int = attrs.field(default=20, validator=attrs.validators.ge(0))
+    login_failure_seconds: int = attrs.field(default=300, validator=attrs.validators.ge(1))
     auth_in_clear: bool = False
     exdata_fallback: str = attrs.field(
         default="accept", validator=attrs.validators.in_(("accept", "reject"))

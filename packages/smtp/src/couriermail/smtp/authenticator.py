@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from couriermail.auth import CramResponse, ScramSecret
+    from couriermail.auth import CramResponse, LoginThrottle, ScramSecret
     from couriermail.smtp.session import Authenticate, Session
 
     Verdict = Awaitable[str | None] | str | None
@@ -45,6 +45,7 @@ class Authenticator:
         external: says whether the identity that TLS proved is an account (EXTERNAL).
         domain: appended to login names without one, such as `@example.com`.
         decoy_key: makes the salts that unknown names get in SCRAM.
+        throttle: counts failed logins per client address, and holds up who has too many.
     """
 
     password: Authenticate | None = None
@@ -53,6 +54,7 @@ class Authenticator:
     external: Callable[[Session, str], Verdict] | None = None
     domain: str = ""
     decoy_key: bytes = attrs.field(factory=_new_key, repr=False)
+    throttle: LoginThrottle | None = None
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

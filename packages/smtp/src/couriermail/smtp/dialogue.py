@@ -179,6 +179,9 @@ class Dialogue:
     def _on_auth(self, event: events.Auth) -> Outcome:
         if self.hooks.authenticator is None:
             return replies.AUTH_FAILED
+        throttle = self.hooks.authenticator.throttle
+        if throttle is not None and throttle.is_blocked(self.engine.session.peer.host):
+            return replies.AUTH_HELD_UP
         from couriermail.smtp.exchange import AuthExchange  # most sessions have no AUTH
 
         self._exchange = AuthExchange.start(
@@ -207,6 +210,8 @@ class Dialogue:
                 answer = replies.AUTH_FAILED
             elif answer is None and type(event) is events.DataEnd:
                 answer = self._no_answer()
+            if answer is not None and answer.code == replies.AUTH_FAILED.code:
+                self._count_failure(event)
             engine.reply(answer)
         elif isinstance(answer, str):
             self._settle_identity(event, answer)
@@ -219,6 +224,11 @@ class Dialogue:
         else:
             logger.error("a hook answered %s with text", type(event).__name__)
             self.engine.reply(replies.LOCAL_ERROR)
+
+    def _count_failure(self, event: events.Event) -> None:
+        hooks = self.hooks.authenticator
+        if isinstance(event, _AUTH_EVENTS) and hooks is not None and hooks.throttle is not None:
+            hooks.throttle.record_failure(self.engine.session.peer.host)
 
     def _settle_each(self, answer: Reply | Sequence[Reply]) -> None:
         if isinstance(answer, Reply):

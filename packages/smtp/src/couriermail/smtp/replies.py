@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AUTH_DISABLED",
     "AUTH_FAILED",
+    "AUTH_HELD_UP",
     "AUTH_OK",
     "AUTH_REQUIRED",
     "BAD_ARGUMENT",
@@ -81,6 +82,7 @@ BAD_SEQUENCE = Reply(503, "Bad sequence of commands", enhanced="5.5.1")
 NO_HELO = Reply(503, "Polite people say HELO first", enhanced="5.5.1")
 NO_RECIPIENTS = Reply(503, "No valid recipients", enhanced="5.5.1")
 TLS_REQUIRED = Reply(530, "Must issue a STARTTLS command first", enhanced="5.7.0")  # RFC 3207 4
+AUTH_HELD_UP = Reply(454, "Too many failed logins, try again later", enhanced="4.7.0")
 AUTH_FAILED = Reply(535, "Authentication failed", enhanced="5.7.8")  # RFC 4954 6
 AUTH_REQUIRED = Reply(530, "Authentication required", enhanced="5.7.0")  # RFC 4954 6
 BAD_CONTENT = Reply(550, "Message holds bare CR, bare LF or NUL", enhanced="5.6.0")

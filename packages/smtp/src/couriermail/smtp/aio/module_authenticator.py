@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from couriermail.auth import Account, AuthModule, CramResponse, ScramSecret
+    from couriermail.auth import Account, AuthModule, CramResponse, LoginThrottle, ScramSecret
 
 __all__ = ["module_authenticator"]
 
@@ -32,6 +32,7 @@ def module_authenticator(
     threads: int = 1,
     domain: str = "",
     decoy_key: bytes | None = None,
+    throttle: LoginThrottle | None = None,
 ) -> Authenticator:
     """An `Authenticator` that asks modules in order; the identity is the account's address.
 
@@ -46,6 +47,7 @@ def module_authenticator(
         domain: see `Authenticator`.
         decoy_key: makes SCRAM's salts where none is stored; one that outlives the process keeps
             a restart from telling which names exist.  None takes a new one.
+        throttle: see `Authenticator`.
     """
     key = decoy_key or os.urandom(DECOY_KEY_BYTES)
     pool = ThreadPoolExecutor(threads, "smtp-auth")
@@ -57,6 +59,7 @@ def module_authenticator(
         external=chain.external,
         domain=domain,
         decoy_key=key,
+        throttle=throttle,
     )
 
 
