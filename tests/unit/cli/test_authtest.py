@@ -100,6 +100,30 @@ def test_a_changed_password_is_said_on_standard_error(tmp_path: Path) -> None:
     assert done[1:] == (1, "", "Authentication FAILED: Operation not permitted\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["john", "--help"], b"AUTH 24\nlogin\nlogin\njohn\n--help\n"),
+        (["-s", "imap", "john", "--help"], b"AUTH 23\nimap\nlogin\njohn\n--help\n"),
+        (["john", "pw", "--help"], b"PASSWD login\tjohn\tpw\t--help\n"),
+        (["john", "-s", "imap"], b"PASSWD login\tjohn\t-s\timap\n"),
+    ],
+)
+def test_words_behind_the_userid_are_no_options(
+    tmp_path: Path, words: list[str], asked: bytes
+) -> None:
+    """Debian's authtest sends the same requests."""
+    sent = ask(tmp_path, b"FAIL\n", "authtest", *words)[0]
+    assert sent.removeprefix(b"TCPREMOTEIP=::1\n") == asked
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-s", "imap", "--help", "john"]])
+def test_help_is_an_option_before_the_userid(words: list[str]) -> None:
+    done = run_ours("authtest", *words)
+    assert (done.code, done.err) == (0, b"")
+    assert b"Look an account up" in done.out
+
+
 LIST = b"a\t5\t6\t/h\tM\to=1\tz\n# c\nb\t0\t6\t/h\n\nc\t5\t6\t/h\nd\t5\t6\t/h\t\tdisableshared=1\n"
 
 

@@ -50,14 +50,16 @@ class Request:
         words: userid, password and new password, as far as they were given.
         values: options with a value, by name.
         json: True for `--json`.
+        help: True for `--help`; the rest was not read.
     """
 
-    __slots__ = ("json", "values", "words")
+    __slots__ = ("help", "json", "values", "words")
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.values: dict[str, str] = {}
         self.json = False
+        self.help = False
 
 
 def read_command_line(words: Sequence[str]) -> Request:
@@ -72,6 +74,9 @@ def read_command_line(words: Sequence[str]) -> Request:
         word = rest.pop(0)
         if word == "-":
             break
+        if word == "--help":  # behind the userid it is a password, as any word there
+            request.help = True
+            return request
         _read_option(request, word, rest)
     if not rest:
         raise UsageError
@@ -97,16 +102,15 @@ def run(request: Request) -> int:
 
 def main() -> None:
     """Run the command and exit."""
-    words = sys.argv[1:]
-    if "--help" in words:
-        from couriermail.cli.authtest_app import app
-
-        app(["--help"], prog_name="authtest")
     try:
-        request = read_command_line(words)
+        request = read_command_line(sys.argv[1:])
     except UsageError:
         sys.stderr.write(f"{USAGE}\n")
         sys.exit(1)
+    if request.help:
+        from couriermail.cli.authtest_app import app
+
+        app(["--help"], prog_name="authtest")
     sys.exit(run(request))
 
 
