@@ -7,31 +7,16 @@ T) the case is in the unit tests instead.
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.support.maildrophome import PLAIN_MESSAGE, files_of, make_home
 
-from couriermail.filter import FilterError, LocalHost, compile_recipe
+from couriermail.filter import DecisionHost, FilterError, LocalHost, compile_recipe
 
 pytestmark = pytest.mark.peer("maildrop")
-
-MESSAGE = b"""From: Alice <alice@example.com>
-To: Bob <bob@example.com>, carol@example.net
-Cc: dave@example.org
-Subject: Hello World
-Message-ID: <1@x>
-X-Num: 5
-
-body line one
-body line two
-From me
->From y
- From z
-"""
 
 Result = tuple[int, bytes, dict[str, bytes]]
 
@@ -47,7 +32,7 @@ def run_peer(home: Path, recipe: str, message: bytes) -> Result:
         check=False,
         timeout=30,
     )
-    return done.returncode, done.stdout, _files(home)
+    return done.returncode, done.stdout, files_of(home, except_for="r")
 
 
 def run_ours(home: Path, recipe: str, message: bytes) -> Result:
@@ -62,34 +47,12 @@ def run_ours(home: Path, recipe: str, message: bytes) -> Result:
         finally:
             host.close()
         output.seek(0)
-        return code, output.read(), _files(home)
+        return code, output.read(), files_of(home, except_for="r")
 
 
 def _prepare(home: Path, recipe: str) -> None:
-    for name in ("md/new", "md/tmp", "md/cur"):
-        (home / name).mkdir(parents=True)
-    (home / "list").write_bytes(b"  foo@bar\nabc\n# no\n\ntrail $\n")
-    (home / "r").write_text(f'DEFAULT="md"\n{recipe}\n')
-    (home / "r").chmod(0o600)
-
-
-def _files(home: Path) -> dict[str, bytes]:
-    """Contents by name; maildir names and dates are left out.
-
-    Messages of one maildir are counted in the order of their contents: names of the same second
-    sort by process number and counters, which mean nothing.
-    """
-    found: dict[str, bytes] = {}
-    files = [path for path in home.rglob("*") if path.is_file() and path.name != "r"]
-    for path in sorted(files, key=lambda path: (path.parent, path.read_bytes(), path.name)):
-        name = str(path.relative_to(home))
-        if "/new/" in name or "/cur/" in name:
-            size_and_flags = path.name[path.name.index(",S=") :]
-            name = f"{os.path.dirname(name)}/*{size_and_flags}"
-            name += f"#{sum(other.startswith(name) for other in found)}"
-        content = re.sub(rb"(?m)^(From \S+|Date:) .* \d{4}$", rb"\1 *", path.read_bytes())
-        found[f"{name} {path.stat().st_mode & 0o777:o}"] = content
-    return found
+    patterns = b"  foo@bar\nabc\n# no\n\ntrail $\n"
+    make_home(home, {"r": f'DEFAULT="md"\n{recipe}\n'}, patterns=patterns)
 
 
 RECIPES = {
@@ -176,10 +139,10 @@ RECIPES = {
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
 def test_a_recipe_has_the_same_effect_as_in_debian(recipe: str, tmp_path: Path) -> None:
     ours, peer = tmp_path / "ours", tmp_path / "peer"
-    assert run_ours(ours, recipe, MESSAGE) == run_peer(peer, recipe, MESSAGE)
+    assert run_ours(ours, recipe, PLAIN_MESSAGE) == run_peer(peer, recipe, PLAIN_MESSAGE)
 
 
-LARGE = MESSAGE + b"x" * 79 + b"\n"
+LARGE = PLAIN_MESSAGE + b"x" * 79 + b"\n"
 LARGE += (b"y" * 79 + b"\n") * 3000
 
 
@@ -231,7 +194,7 @@ def test_the_command_line_is_understood_as_in_debian(arguments: list[str], tmp_p
         done = subprocess.run(
             [*command, *arguments],
             cwd=home,
-            input=b"Return-Path: <me@y>\n" + MESSAGE,
+            input=b"Return-Path: <me@y>\n" + PLAIN_MESSAGE,
             env={
                 "PATH": "/usr/bin:/bin",
                 "HOME": str(home),
@@ -241,5 +204,59 @@ def test_the_command_line_is_understood_as_in_debian(arguments: list[str], tmp_p
             check=False,
             timeout=30,
         )
-        results.append((done.returncode, done.stdout, _files(home)))
+        results.append((done.returncode, done.stdout, files_of(home, except_for="r")))
     assert results[0] == results[1]
+
+
+FOLDED = b"Subject: 0\xe2\x84\xaa1\nX-A: 2\xc5\xbf3\nX-B: 4k5\nX-C: 6s7\n\nbody\n"
+KELVIN, LONG_S = "\N{KELVIN SIGN}", "\N{LATIN SMALL LETTER LONG S}"
+FOLDS = [
+    "k", "K", KELVIN, "s", "S", LONG_S, "0k1", f"4{KELVIN}5", f"6{LONG_S}7", "2S3", "[k]", "[a-z]", "[i-l]",
+    r"\w", r"\W", "[^s]", "[^k]", f"[{KELVIN}]", f"[{LONG_S}x]", "0.*k", f"4.*{KELVIN}", f"(6){LONG_S}", "[[:lower:]]",
+    "[[:alpha:]]", "[[:^alpha:]]", "[^[:alpha:]]", r"[^\w:]", r"[\W4]", r"[\wé]", r"[^\Wx]", "(?i)2S3", "(?-i)2s3",
+    r"\x{17f}", r"[\x{212a}]", r"2\Qs\E3", "(?:k|x)1", "0k?1", "^[[:graph:]]$", r"\b", r"(?<!\w).$",
+]  # fmt: skip
+
+
+def test_letters_that_fold_across_ascii_do_so_as_in_debian(tmp_path: Path) -> None:
+    """U+212A is a `k` and U+017F an `s` without regard to case, but neither is in a set."""
+    recipe = ""
+    for pattern in FOLDS:
+        for options in ("", ":D"):
+            searches = [f"(/{pattern}/{options} != 0)"]
+            searches += [
+                f'("{text}" =~ /{pattern}/{options})' for text in (KELVIN, "k", LONG_S, "s")
+            ]
+            recipe += "".join(
+                f"X={search}\necho '{pattern}{options} ' \"$X\"\n" for search in searches
+            )
+    expected = run_peer(tmp_path / "peer", recipe, FOLDED)
+    assert expected[1].count(b"\n") == len(FOLDS) * 2 * 5
+    assert run_ours(tmp_path / "ours", recipe, FOLDED)[1].split(b"\n") == expected[1].split(b"\n")
+
+
+WRONG_PATTERNS = [
+    "[:alpha:]", "a[=b=]", "[[.a.]]", "[[=a=]]", r"(a)\2", r"\1", r"(?1)", "(?&!c)b", "(?&x)", "(?P=x)",
+    "(?(=.)Ho", "(?(2)a)", "(", "a)", "[a", r"\k{x}", r"(?P<n>a)\k{m}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", WRONG_PATTERNS)
+def test_a_wrong_pattern_is_reported_also_where_nothing_could_match(
+    tmp_path: Path, pattern: str
+) -> None:
+    peer = tmp_path / "peer"
+    _prepare(peer, f"/{pattern}/")
+    done = subprocess.run(
+        ["maildrop", "r"],
+        cwd=peer,
+        input=PLAIN_MESSAGE,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(peer)},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert b"r(2): Syntax error in /pattern/." in done.stderr
+    host = DecisionHost()
+    compile_recipe(f"\n/{pattern}/\nexit\n".encode(), name="r").run(PLAIN_MESSAGE, host=host)
+    assert b"r(2): Syntax error in /pattern/." in host.traced

@@ -8,8 +8,8 @@ Recipes are run in batches.  Each is a file of its own that a driver includes in
 `exception` block, so that one which cannot be read, or fails, does not concern the next; what
 ends a delivery (`to`, `exit`, DEFAULT) is generated for the driver.  Ours runs in this process.
 
-`DIFFERENCES` lists what is accepted.  The grammar leaves those things out, except where a
-difference is in the text of a value, which is then made equal.
+`DIFFERENCES` lists what is accepted.  The grammar (`tests.support.recipegrammar`) leaves those
+things out, except where a difference is in the text of a value, which is then made equal.
 """
 
 from __future__ import annotations
@@ -19,19 +19,28 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from tests.support.maildrophome import PLAIN_MESSAGE, files_of, make_home
+from tests.support.recipegrammar import RecipeWriter
 
-from couriermail.filter import FilterError, LocalHost, compile_recipe
+from couriermail.filter import (
+    FilterError,
+    LocalHost,
+    RecipeSyntaxError,
+    compile_recipe,
+    walk,
+)
+from couriermail.filter.search import CompiledPattern, PatternError
+from couriermail.filter.syntax import Binary, Evaluate, Foreach, Match, Node, Pattern
 
 pytestmark = pytest.mark.peer("maildrop")
 
 BATCH = 40
-BATCHES = 126
+BATCHES = 140
 
 # Tens of thousands of small files come and go, and none must outlive the machine.
 MEMORY = Path("/dev/shm")
@@ -41,6 +50,8 @@ DIFFERENCES = {
     "a hit of a message pattern is 1, in Debian 2": "spec 4.8: a bug of 2.9; compared as truth",
     "not-a-number is nan, in Debian -nan": "spec 4.3: its sign has no meaning; nothing is divided by zero",
     "0.0 is false and 0.50 true": "spec 4.3: Debian does not look at the digit after `0.`",
+    "a backslash before a letter without a meaning is an error": "PCRE2; Debian's maildrop has PCRE 8",
+    "a group that takes no part is empty": "spec 4.8: Debian keeps the old value behind the last that does",
     "foreach sets the groups of each match": "spec 4.7: Debian keeps those of the last match",
     "an empty match in a string is one match": "spec 4.8: Debian never ends",
     "S= of a message without a final line end counts the one that is added": "it is the file's size",
@@ -55,24 +66,13 @@ DIFFERENCES = {
     "LINES counts the body": "spec 4.11: the newest Courier's rule",
     "a missing Maildir never becomes a file": "spec 4.13: mail would be lost",
     "xfilter that writes nothing is an error": "spec 4.13: mail would be lost",
-    "a command that ends without reading has its own status": "Debian says -1 when the write failed first",
+    "a command that ends without reading has its own status": "Debian says -1 when the write failed first;"
+    " every command here reads, or fails in any case",
+    "the shell sees no sign of `! addresses`": "spec 4.13: run without a shell; the signs are left out",
     "text of the message never names a command": "README: no shell word but the author's",
 }
 """Accepted differences between 2.9 and ours, and why."""
 
-PLAIN = b"""From: Alice <alice@example.com>
-To: Bob <bob@example.com>, carol@example.net
-Cc: dave@example.org
-Subject: Hello World
-Message-ID: <1@x>
-X-Num: 5
-
-body line one
-body line two
-From me
->From y
- From z
-"""
 ENCODED = b"""From: "Doe, John" <john@example.com>
 To: "Roe, Jane" <jane@example.com>, c@d
 Subject: =?UTF-8?B?SMOzbGEh?= =?utf-8?q?_x?= tail
@@ -102,173 +102,7 @@ Content-Transfer-Encoding: base64
 PGI+Ym9keTwvYj4K
 --b--
 """
-MESSAGES = [PLAIN, ENCODED, PARTS, b"Subject: only\n\n", b"\nbody only\n"]
-
-# -- values ------------------------------------------------------------------------------
-
-NUMBERS = [
-    "0",
-    "1",
-    "7",
-    "-3",
-    "0.5",
-    "2.5e1",
-    "10",
-    "0x1F",
-    '" 12"',
-    "99999999999",
-    "00",
-    '"-"',
-]
-WORDS = [
-    "abc",
-    '"a b"',
-    '""',
-    '"AbC"',
-    '"a" "b"',
-    "a@b.c",
-    "/x/y",
-    '"é"',
-    "{x}",
-    "-5",
-    '"a/b"',
-    "x-1",
-    '"foo@bar"',
-]
-QUOTED = [r'"a\"b"', r"'a\'b'", r'"a\\b"', r'"a\nb"', r'"\$X"', "'$X'", r'"\\$X"', '"one \\\n   two"',
-          '"one \\  # c\n  two"', r'"a\tb\101"', r'"x\c"', '"$$"', '"${}"', '"$-"', r"'\\'", '"a;b"', '"#"']  # fmt: skip
-VARIABLES = ["$X", '"$X"', "$Y", '"x${X}y"', '"$MATCH"', '"[$MATCH1]"', '"$MATCH2"', "${Y}z", "$SIZE",
-             "$RETURNCODE", '"$X$Y"', "$NOPE", "$UMASK", "$LOCKEXT", '"$SHELL"', '"$Z"']  # fmt: skip
-
-ATOMS = ["a", "b", "c", "o", "1", ".", r"\w", r"\d", r"\s", "[a-c]", "[^a]", "[[:alpha:]]", r"\.", "@", "x", " ",
-         "(a)", "(b|c)", "(?:a|bc)", "(o+)", r"\x61", "[0-9@]", "[]a]", "é", r"[\d-]", r"\S", r"[[:^digit:]]"]  # fmt: skip
-QUANTIFIERS = ["", "", "", "", "+", "*", "?", "{2}", "{1,2}", "+?", "*?", "++", "{0,1}"]
-ASSERTIONS = ["", "", "", "^", r"\b", "(?=.)", "(?<!b)", "(?!c)", "(?i)", r"\B", "(?<=a)"]
-FIRSTS = ["a", "b", "o", "[a-c]", r"\w", r"\d", "(b|c)", ".", "(a)", "H", "hello", "l", "-"]
-LETTERS = ["", "", "", ":h", ":b", ":hb", ":D", ":Dh", ":w", ":i"]
-WEIGHTS = [":1", ":2,3", ":b,1", ":h,5", ":D,1,1", ":-1,0.5", ":,2", ":+2", ":b,10,0.5"]
-
-
-def patterns() -> st.SearchStrategy[str]:
-    """Patterns that match at least one character, or nothing."""
-    pieces = st.lists(
-        st.tuples(st.sampled_from(ATOMS), st.sampled_from(QUANTIFIERS)).map("".join), max_size=3
-    ).map("".join)
-    return st.tuples(
-        st.sampled_from(ASSERTIONS),
-        st.sampled_from(FIRSTS),
-        pieces,
-        st.sampled_from(["", "", "", "$", "|zz"]),
-    ).map("".join)
-
-
-def searches() -> st.SearchStrategy[str]:
-    """Searches in the message, as truth values, and scores."""
-    plain = st.tuples(patterns(), st.sampled_from(LETTERS)).map(lambda t: f"(/{t[0]}/{t[1]} != 0)")
-    scores = st.tuples(patterns(), st.sampled_from(WEIGHTS)).map(lambda t: f"(/{t[0]}/{t[1]})")
-    return st.one_of(plain, scores)
-
-
-BINARY = ["+", "-", "*", "||", "&&", "|", "&", "==", "!=", "<", "<=", ">", ">=",
-          "lt", "le", "gt", "ge", "eq", "ne"]  # fmt: skip
-UNARY = ["length", "tolower", "toupper", "escape", "hasaddr", "getaddr"]
-
-
-def expressions(*, runs_commands: bool = False) -> st.SearchStrategy[str]:
-    """Expressions, nested a little."""
-    words = (
-        NUMBERS
-        + WORDS
-        + QUOTED
-        + VARIABLES * 2
-        + (["`echo hi`", "`exit 3`"] if runs_commands else [])
-    )
-    leaves = st.one_of(st.sampled_from(words), st.sampled_from(words), searches())
-
-    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        return st.one_of(
-            st.tuples(inner, st.sampled_from(BINARY), inner).map(
-                lambda t: f"({t[0]} {t[1]} {t[2]})"
-            ),
-            inner.map(lambda text: f"({text} / 3)"),
-            st.tuples(st.sampled_from(["!", "~"]), inner).map(lambda t: f"({t[0]}{t[1]})"),
-            st.tuples(inner, patterns(), st.sampled_from(LETTERS[:3] + WEIGHTS)).map(
-                lambda t: f"({t[0]} =~ /{t[1]}/{t[2]})"
-            ),
-            st.tuples(st.sampled_from(UNARY), inner).map(lambda t: f"({t[0]} {t[1]})"),
-            st.tuples(inner, st.integers(-1, 4)).map(lambda t: f"substr({t[0]},{t[1]})"),
-            st.tuples(inner, st.integers(0, 4), st.integers(0, 3)).map(
-                lambda t: f"substr({t[0]},{t[1]},{t[2]})"
-            ),
-            st.tuples(inner, st.sampled_from(["", ',"D"'])).map(
-                lambda t: f'lookup({t[0]},"list"{t[1]})'
-            ),
-            st.tuples(st.sampled_from(["A", "B"]), inner).map(lambda t: f"({t[0]}={t[1]})"),
-        )
-
-    return st.recursive(leaves, grow, max_leaves=4)
-
-
-# -- statements --------------------------------------------------------------------------
-
-ACTS = ["unset X", "unset MATCH1", "import FOO", 'import "NOPE"', "EXITCODE=4", 'system "exit 2"',
-        'log "x"', "UMASK=022", "unset EXITCODE", 'LOCKEXT=".l"']  # fmt: skip
-DELIVERIES = ["cc mb", 'cc "md"', 'cc "./md/"', 'cc "|cat >/dev/null; exit 3"', 'cc "|cat >>piped"',
-              'cc "nodir/mb"', 'FLAGS="S"\ncc md\nunset FLAGS', 'cc "! a@b"', 'xfilter "tr o 0"',
-              'xfilter "exit 1"', 'cc "box$Y"']  # fmt: skip
-
-
-def statements() -> st.SearchStrategy[str]:
-    """Statements: mostly assignments and output, so that many run in a second."""
-    names = st.sampled_from(["X", "Y", "Z"])
-    value = expressions()
-    assign = st.tuples(names, value).map(lambda t: f"{t[0]}={t[1]}")
-    echo = value.map(lambda text: f"echo {text}")
-    rare = st.one_of(
-        st.sampled_from(ACTS),
-        st.tuples(patterns(), st.sampled_from(LETTERS)).map(lambda t: f"/{t[0]}/{t[1]}"),
-        expressions(runs_commands=True).map(lambda text: f"X={text}"),
-        st.sampled_from(DELIVERIES),
-    )
-    simple = st.one_of(assign, echo, echo, rare)
-
-    def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        block = st.lists(inner, max_size=2).map(lambda lines: "\n".join(["{", *lines, "}"]))
-        return st.one_of(
-            st.tuples(value, block, block).map(lambda t: f"if ({t[0]})\n{t[1]}\nelse\n{t[2]}"),
-            st.tuples(value, inner, value, block).map(
-                lambda t: f"if ({t[0]})\n{{\n{t[1]}\n}}\nelsif ({t[2]})\n{t[3]}"
-            ),
-            block.map(lambda text: f"foreach /^[a-z]+: */\n{text}"),
-            st.tuples(value, block).map(lambda t: f"foreach {t[0]} =~ /[a-z0-9]+/\n{t[1]}"),
-            block.map(lambda text: f"exception {text}"),
-            simple.map(lambda text: f'flock "lock" {{\n{text}\n}}'),  # nested ones would wait
-            block.map(lambda text: f"N=0\nwhile ($N < 3)\n{{\nN=$N+1\n{text}\n}}"),
-        )
-
-    return st.recursive(simple, grow, max_leaves=4)
-
-
-BREAKS = ["(", ")", "{", "}", "\n\n", ";", "=", " else ", "/", "//", '"', "'", "#", "\\", " - ", "%", ",",
-          "if", " =~ ", "&", "~", "foreach ", "exit\n", " to ", "\r", "!", "\\\n", "lookup"]  # fmt: skip
-
-
-def broken(recipe: str, cut: float, text: str, width: int) -> str:
-    """The recipe with a few characters exchanged at one place; not in loops, to keep their end."""
-    if "while" in recipe:
-        return recipe
-    at = int(cut * len(recipe))
-    return (recipe[:at] + text + recipe[at + width :]).replace("\r\n", "\n")
-
-
-def recipes() -> st.SearchStrategy[str]:
-    """Recipes; one in five has a mistake."""
-    whole = st.lists(statements(), min_size=1, max_size=3).map("\n".join)
-    wrong = st.builds(
-        broken, whole, st.floats(0, 1, allow_nan=False), st.sampled_from(BREAKS), st.integers(0, 2)
-    )
-    return st.one_of(whole, whole, whole, whole, wrong)
-
+MESSAGES = [PLAIN_MESSAGE, ENCODED, PARTS, b"Subject: only\n\n", b"\nbody only\n"]
 
 ENDS = ["", "exit", "to mb", 'to "md"', "EXITCODE=7\nexit", 'to "|cat >got; exit 3"', "DEFAULT=mb", 'DEFAULT="|cat >/dev/null; exit 9"',
         'exception {\nto "|cat >/dev/null; exit 5"\n}\nto md', "EXITCODE=-1", "unset DEFAULT\nexit", 'to "! a@b c@d"']  # fmt: skip
@@ -280,23 +114,20 @@ Result = tuple[int, list[bytes], list[bytes], dict[str, bytes]]
 
 
 def driver(count: int, end: str) -> str:
+    forget = "".join(f"unset MATCH{number}\n" for number in (1, 2, 3, 4))
     runs = "".join(
-        f'exception {{\ninclude "r{number}"\n}}\necho "-- {number} $EXITCODE"\n'
+        f'{forget}exception {{\ninclude "r{number}"\n}}\necho "-- {number} $EXITCODE"\n'
         for number in range(count)
     )
     return f'DEFAULT="md"\nSENDMAIL="./mailer"\nSHELL="/bin/sh"\nlogfile "log"\n{runs}{end}\n'
 
 
 def prepare(home: Path, batch: list[str], end: str) -> None:
-    for name in ("md/new", "md/tmp", "md/cur"):
-        (home / name).mkdir(parents=True)
-    (home / "list").write_bytes(b"  foo@bar\nabc\n# no\n\ntrail $\n(.)b\n")
+    recipes = {f"r{number}": f"{recipe}\n" for number, recipe in enumerate(batch)}
+    recipes["r"] = driver(len(batch), end)
+    make_home(home, recipes, patterns=b"  foo@bar\nabc\n# no\n\ntrail $\n(.)b\n")
     (home / "mailer").write_text('#!/bin/sh\ncat >/dev/null\necho "$@"\n')
     (home / "mailer").chmod(0o700)
-    for number, recipe in enumerate(batch):
-        (home / f"r{number}").write_bytes(recipe.encode() + b"\n")
-    (home / "r").write_text(driver(len(batch), end))
-    (home / "r").chmod(0o600)
 
 
 @contextmanager
@@ -320,8 +151,14 @@ def running_peer(home: Path, batch: list[str], end: str, message: bytes) -> Iter
             process.kill()
 
 
+class Interrupted(Exception):  # noqa: N818 - not a difference
+    """Debian's maildrop ended because somebody stopped and continued it: it dies of SIGCONT."""
+
+
 def result_of_peer(process: Popen[bytes], home: Path) -> Result:
     output, trace = process.communicate(timeout=60)
+    if b"maildrop: signal 0x12\n" in trace:
+        raise Interrupted
     return process.returncode, lines(output), complaints(trace), files(home)
 
 
@@ -354,28 +191,21 @@ def complaints(trace: bytes) -> list[bytes]:
 
 
 def files(home: Path) -> dict[str, bytes]:
-    """Contents by name and mode; maildir names and dates are left out."""
-    found: dict[str, bytes] = {}
-    for path in sorted(home.rglob("*"), key=lambda path: (path.parent, path.name)):
-        name = str(path.relative_to(home))
-        if not path.is_file() or re.fullmatch(r"r\d*", name):
-            continue
-        content = re.sub(rb"(?m)^(From \S+|Date:) .* \d{4}$", rb"\1 *", path.read_bytes())
-        content = re.sub(rb"Date: \*\nFrom: .*\nSubj: .*\n!Err: [^|!](?s:.*?)\n\n", b"", content)
-        if "/new/" in name or "/cur/" in name:  # names of one second sort by what means nothing
-            size_and_flags = path.name[path.name.index(",S=") :]
-            name = f"{os.path.dirname(name)}/*{size_and_flags}"
-            content = b"\0".join(sorted([*found.get(name, b"").split(b"\0"), content]))
-        found[f"{name} {path.stat().st_mode & 0o777:o}" if "*" not in name else name] = content
-    return found
+    """What lies in the home, without the recipes and the log's words about what cannot be opened."""
+    unopened = rb"Date: \*\nFrom: .*\nSubj: .*\n!Err: [^|!](?s:.*?)\n\n"
+    return {
+        name: re.sub(unopened, b"", content) if name.startswith("log ") else content
+        for name, content in files_of(home, except_for=r"r\d*").items()
+    }
 
 
 def difference(batch: list[str], end: str, message: bytes) -> str:
-    """What the two programs do differently every time, or the empty string.
-
-    Debian's status of a command that does not read its input depends on which was faster.
-    """
-    return difference_once(batch, end, message) and difference_once(batch, end, message)
+    """What the two programs do differently, or the empty string."""
+    while True:
+        try:
+            return difference_once(batch, end, message)
+        except Interrupted:
+            continue
 
 
 def difference_once(batch: list[str], end: str, message: bytes) -> str:
@@ -389,45 +219,103 @@ def difference_once(batch: list[str], end: str, message: bytes) -> str:
     return "".join(f"{name}: {a}\n{name} of Debian: {b}\n" for name, a, b in pairs if a != b)
 
 
-class Tally:
-    """How many recipes were compared."""
+def comparable_recipe(writer: RecipeWriter) -> str:
+    """A recipe without those accepted differences that a mistake, or luck, can bring in."""
+    while True:
+        recipe = writer.recipe()
+        if not any(left_out(recipe) for left_out in LEFT_OUT):
+            return recipe
 
-    recipes = 0
+
+def shows_hits(recipe: str) -> bool:
+    """True when a hit in the message is used as a number: 1, and 2 in Debian."""
+    try:
+        nodes = list(walk(compile_recipe(recipe.encode() + b"\n", name="r").tree))
+    except RecipeSyntaxError:
+        return False
+    judged: set[int] = set()
+    for node in nodes:
+        inner: Node | None = None
+        if isinstance(node, Match):
+            inner = node.pattern
+        elif isinstance(node, Binary) and node.operator == "!=":
+            inner = node.left
+        elif isinstance(node, Evaluate):
+            inner = node.expression
+        elif isinstance(node, Foreach):
+            inner = node.search
+        judged.add(id(inner))
+    plain = [
+        node
+        for node in nodes
+        if isinstance(node, Pattern) and not re.search(rb"[-+.0-9]", node.options)
+    ]
+    return any(id(node) not in judged for node in plain)
 
 
-def compare(batches: int, *, derandomize: bool) -> int:
-    """Run batches of generated recipes through both; the number of recipes."""
-    tally = Tally()
+def may_keep_groups(recipe: str) -> bool:
+    """True when a group that takes no part may stand behind an earlier search that set it."""
+    groups = len(re.findall(r"\((?:a|b\|c|o\+)\)", recipe))
+    is_again = groups > 1 or "while" in recipe or "foreach" in recipe or "lookup" in recipe
+    has_optional = re.search(r"\((?:a|b\|c|o\+)\)(?:[?*]|\{0)", recipe)
+    return "$MATCH" in recipe and is_again and has_optional is not None
 
-    @settings(
-        max_examples=batches,
-        deadline=None,
-        derandomize=derandomize,
-        database=None,
-        phases=[Phase.generate],  # a batch that differs is taken apart below, not shrunk
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        batch=st.lists(recipes(), min_size=BATCH, max_size=BATCH),
-        end=st.sampled_from(ENDS),
-        message=st.sampled_from(MESSAGES),
-    )
-    def agree(batch: list[str], end: str, message: bytes) -> None:
-        if together := difference(batch, end, message):
-            for recipe in batch:  # name the one recipe that it is about, if it is one
-                if alone := difference([recipe], end, message):
-                    pytest.fail(f"{recipe}\n-- {end}\n{message!r}\n{alone}")
-            pytest.fail(f"{batch}\n-- {end}\n{message!r}\n{together}")
-        tally.recipes += len(batch)
 
-    agree()
-    return tally.recipes
+def matches_nothing(recipe: str) -> bool:
+    """True when a pattern matches the empty string: Debian never ends, or skips an empty line."""
+    try:
+        tree = compile_recipe(recipe.encode() + b"\n", name="r").tree
+        patterns = [node.text for node in walk(tree) if isinstance(node, Pattern)]
+        return any(
+            CompiledPattern(text, case_sensitive=False, seconds=1).first_in(b"") is not None
+            for text in patterns
+        )
+    except (RecipeSyntaxError, PatternError):
+        return False
+
+
+def has_half_line(recipe: str) -> bool:
+    """True when a value may be `0.5` and a line end: false in Debian, as `0.50` is."""
+    return "getaddr" in recipe and ("0.5" in recipe or "/ 3" in recipe)
+
+
+def has_idle_backslash(recipe: str) -> bool:
+    """True when a pattern may have a backslash before a letter that it means nothing for."""
+    return re.search(r"\\[ijmqyFIJMOTY]", recipe) is not None
+
+
+LEFT_OUT = (shows_hits, matches_nothing, may_keep_groups, has_half_line, has_idle_backslash)
+
+
+def fewest(batch: list[str], end: str, message: bytes) -> list[str]:
+    """The recipes that it takes to see a difference: variables of one are read by the next."""
+    for recipe in list(batch):
+        fewer = [other for other in batch if other is not recipe]
+        if difference(fewer, end, message):
+            batch = fewer
+    return batch
+
+
+def compare(seed: int, batches: int) -> int:
+    """Run batches of generated recipes through both; the number of different recipes."""
+    writer = RecipeWriter(seed)
+    compared: set[str] = set()
+    for _ in range(batches):
+        batch = [comparable_recipe(writer) for _ in range(BATCH)]
+        end, message = writer.random.choice(ENDS), writer.random.choice(MESSAGES)
+        if difference(batch, end, message):
+            fewer = fewest(batch, end, message)
+            found = difference(fewer, end, message)
+            recipes = "\n-- and\n".join(fewer)
+            pytest.fail(f"seed {seed}:\n{recipes}\n-- {end}\n{message!r}\n{found}")
+        compared.update(batch)
+    return len(compared)
 
 
 def test_five_thousand_generated_recipes_have_the_same_effect_as_in_debian() -> None:
-    assert compare(BATCHES, derandomize=True) >= 5_000
+    assert compare(1, BATCHES) >= 5_000
 
 
 @pytest.mark.slow
 def test_fresh_generated_recipes_have_the_same_effect_as_in_debian() -> None:
-    assert compare(10 * BATCHES, derandomize=False) >= 50_000
+    assert compare(SystemRandom().getrandbits(32), 10 * BATCHES) >= 50_000

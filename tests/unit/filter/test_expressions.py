@@ -240,6 +240,12 @@ def test_54_a_brace_that_is_never_closed_is_reported_and_kept() -> None:
     assert host.traced[:2] == [b"r(1): Terminating } is missing.", b""]
 
 
+def test_an_unclosed_brace_is_reported_with_the_line_where_its_string_ends() -> None:
+    host = DecisionHost()
+    compile_recipe('X="${a" "${b \\\n  c" \\\n"d${"\nexit\n', name="r").run(MESSAGE, host=host)
+    assert [line[:4] for line in host.traced if line] == [b"r(1)", b"r(2)", b"r(3)"]
+
+
 def test_each_brace_that_is_never_closed_is_reported_whenever_it_is_evaluated() -> None:
     host = DecisionHost()
     recipe = compile_recipe('X="${a ${b"\nif (/^zz${/ || "a" =~ /a${ /)\n{\n}\nexit\n', name="r")

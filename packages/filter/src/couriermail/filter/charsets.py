@@ -5,7 +5,7 @@ r"""The character sets of PCRE2 without its UCP option, as the inside of a brack
 
 from __future__ import annotations
 
-__all__ = ["POSIX", "SETS", "WITH_LINE_END", "WORD"]
+__all__ = ["FOREIGN", "POSIX", "SETS", "WITH_LINE_END", "WORD", "has_letters"]
 
 WORD = "0-9A-Za-z_"
 POSIX = {
@@ -26,6 +26,10 @@ POSIX = {
 }
 # POSIX classes that hold the line end
 WITH_LINE_END = frozenset(("ascii", "cntrl", "space"))
+FOREIGN = r"(?-i:[\u017f\u212a])"
+"""LATIN SMALL LETTER LONG S and KELVIN SIGN fold to the ASCII letters s and k; a character does in
+a pattern, but a set of ASCII letters does not contain them."""
+
 SETS = {
     "d": "0-9",
     "w": WORD,
@@ -33,3 +37,8 @@ SETS = {
     "h": r" \t\xa0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000",
     "v": r"\n\x0b\f\r\x85\u2028\u2029",
 }
+
+
+def has_letters(sets: str) -> bool:
+    """True when a set, in whole or negated, speaks of the letters s or k."""
+    return any(found in sets for found in ("a-z", "A-Z", "!-~", " -~", r"\x7f"))

@@ -229,7 +229,11 @@ class Compiler:
     # -- expressions ---------------------------------------------------------------------
 
     def _text(self, node: Text) -> Value:
-        pieces = [piece for part in node.parts for piece in self._pieces(node, *part)]
+        pieces = [
+            piece
+            for (kind, text), line in zip(node.parts, node.end_lines, strict=True)
+            for piece in self._pieces(kind, text, line)
+        ]
         if all(isinstance(piece, bytes) for piece in pieces):
             constant = b"".join(piece for piece in pieces if isinstance(piece, bytes))
             return lambda run: constant
@@ -241,7 +245,7 @@ class Compiler:
             return values[0]
         return lambda run: join([value(run) for value in values])
 
-    def _pieces(self, node: Text, kind: str, text: bytes) -> list[bytes | Value]:
+    def _pieces(self, kind: str, text: bytes, line: int) -> list[bytes | Value]:
         if kind == "SQSTR":
             return [text]
         if kind == "BTSTR":
@@ -249,12 +253,12 @@ class Compiler:
         parts, unclosed = split_text(text)
         pieces = [_variable(part) if is_variable else part for is_variable, part in parts]
         if unclosed:
-            pieces.append(self._complaint(node, unclosed))
+            pieces.append(self._complaint(unclosed, line))
         return pieces
 
-    def _complaint(self, node: Text, unclosed: int) -> Value:
+    def _complaint(self, unclosed: int, line: int) -> Value:
         def complain(run: Run) -> bytes:
-            report_unclosed(run, unclosed, name=self.name, line=node.line)
+            report_unclosed(run, unclosed, name=self.name, line=line)
             return b""
 
         return complain

@@ -47,10 +47,11 @@ class Token:
         line: 1-based line where the token begins.
         column: 1-based column where it begins, in bytes.
         offset: byte offset where it begins.
+        end_line: line where it ends; a string may go on in the next lines.
         detail: for `ERROR`, the extra diagnostic line, or the empty string.
     """
 
-    __slots__ = ("column", "detail", "kind", "line", "offset", "options", "value")
+    __slots__ = ("column", "detail", "end_line", "kind", "line", "offset", "options", "value")
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Token:
         self.kind = kind
         self.value = value
         self.options = options
-        self.line = line
+        self.line = self.end_line = line
         self.column = column
         self.offset = offset
         self.detail = detail
@@ -106,6 +107,7 @@ class Lexer:
     def next(self) -> Token:
         """The next token; `EOF` again and again at the end."""
         token = self._scan()
+        token.end_line = self.line
         self._last = token.kind
         if self._on_token is not None:
             self._on_token(token)
@@ -261,6 +263,8 @@ class Lexer:
             at += 1
         if at >= len(text) or text[at] not in b"\r\n#":
             return None
+        if text[at] == 0x23 and text[at - 1] == 0x5C:
+            return None  # a comment begins behind a blank only
         at = text.find(b"\n", at)
         if at < 0:
             return len(text)

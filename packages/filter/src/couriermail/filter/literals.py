@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Literals"]
 
+_FOLDED_TO_ASCII = "\N{LATIN SMALL LETTER LONG S}\N{KELVIN SIGN}"
+
 
 class Literals:
     """What must occur in every match, gathered while the pattern is read from left to right."""
@@ -21,6 +23,9 @@ class Literals:
 
     def add(self, char: str, *, in_group: bool) -> None:
         """One literal character."""
+        if char in _FOLDED_TO_ASCII:
+            self.interrupt()  # an ASCII letter is a match as well
+            return
         if not in_group:
             self._runs[-1] += char
         if self._links is not None and not self._links.add(char):
@@ -73,7 +78,9 @@ class Literals:
 
     def required(self) -> tuple[str, ...]:
         """Literals that every match contains."""
-        return () if self._is_hopeless else tuple(run for run in self._runs if run)
+        if self._is_hopeless:
+            return ()
+        return tuple(run for run in self._runs if run)
 
     def chain(self) -> Chain | None:
         """The whole pattern, when it is literals and gaps; None for other patterns."""

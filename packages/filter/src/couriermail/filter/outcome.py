@@ -94,12 +94,12 @@ class DeliveryOptions:
         self.variables = variables
 
     def octal_mask(self) -> int:
-        """UMASK as a number, 077 where it is not one (spec filter 4.11)."""
-        text = self.variables.get(b"UMASK", b"077")
-        try:
-            return int(text, 8) & 0o777
-        except ValueError:
-            return 0o077
+        """UMASK as a number, as far as it is one; 077 where it is none (spec filter 4.11)."""
+        text = self.variables.get(b"UMASK", b"077").lstrip()
+        sign = text[:1] if text[:1] in (b"-", b"+") else b""
+        digits = text[len(sign) :]
+        octal = digits[: len(digits) - len(digits.lstrip(b"01234567"))]
+        return int(sign + octal, 8) & 0o777 if octal else 0o077
 
     def text(self, name: bytes) -> str:
         """A variable as text; the empty string when it is unset."""

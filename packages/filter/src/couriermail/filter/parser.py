@@ -312,11 +312,15 @@ class _Parser:
 
     def _text(self) -> Text:
         first = self._token
-        parts: list[tuple[str, bytes]] = []
+        tokens: list[Token] = []
         while self._token.kind in _STRINGS:
-            token = self._advance()
-            parts.append((token.kind, token.value))
-        return Text(first.line, first.column, tuple(parts))
+            tokens.append(self._advance())
+        return Text(
+            first.line,
+            first.column,
+            tuple((token.kind, token.value) for token in tokens),
+            tuple(token.end_line for token in tokens),
+        )
 
     def _pattern(self) -> Pattern:
         token = self._advance()

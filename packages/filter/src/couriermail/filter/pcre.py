@@ -15,9 +15,15 @@ must contain, and whether the pattern is nothing but literals joined by `.*`.
 
 from __future__ import annotations
 
-from couriermail.filter.charsets import POSIX, SETS, WITH_LINE_END, WORD
-from couriermail.filter.errors import FilterError
+from couriermail.filter.charsets import FOREIGN, POSIX, SETS, WITH_LINE_END, WORD, has_letters
 from couriermail.filter.literals import Literals
+from couriermail.filter.patterncodes import (
+    GroupReferences,
+    PatternError,
+    character_code,
+    is_name,
+    posix_end,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,28 +36,13 @@ __all__ = ["CONTROLS", "PatternError", "Translation", "quantifier_end", "transla
 
 CONTROLS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEVER = "(?!)"
-_BOUNDARY = f"(?:(?<![{WORD}])(?=[{WORD}])|(?<=[{WORD}])(?![{WORD}]))"
-_NO_BOUNDARY = f"(?:(?<![{WORD}])(?![{WORD}])|(?<=[{WORD}])(?=[{WORD}]))"
+_BOUNDARY = f"(?-i:(?<![{WORD}])(?=[{WORD}])|(?<=[{WORD}])(?![{WORD}]))"
+_NO_BOUNDARY = f"(?-i:(?<![{WORD}])(?![{WORD}])|(?<=[{WORD}])(?=[{WORD}]))"
 _GROUP_STARTS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|")
 _FLAGS = frozenset("imsx-^")
-_HEX = frozenset("0123456789abcdefABCDEF")
+_OUTSIDE = "POSIX named classes are supported only within a class"
+_COLLATING = "POSIX collating elements are not supported"
 _OCTAL = frozenset("01234567")
-
-
-class PatternError(FilterError):
-    """A pattern that is wrong, or right in PCRE2 but beyond this engine.
-
-    Attributes:
-        reason: what is the matter.
-        offset: where, in characters.
-        is_unsupported: True when PCRE2 would take the pattern.
-    """
-
-    def __init__(self, reason: str, offset: int, *, is_unsupported: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.offset = offset
-        self.is_unsupported = is_unsupported
 
 
 class Translation:
@@ -108,6 +99,7 @@ class _Translator:
         self.depth = 0
         self.out: list[str] = []
         self.literals = Literals()
+        self.groups = GroupReferences()
 
     def run(self) -> Translation:
         text = self.text
@@ -121,6 +113,7 @@ class _Translator:
                 self.literal(char)
         if self.depth:
             raise self.error("missing closing parenthesis")
+        self.groups.check()
         return Translation(
             "".join(self.out),
             is_block_safe=self.is_block_safe,
@@ -213,7 +206,7 @@ class _Translator:
             self._quote(char)
         elif char.lower() in SETS and char != "V":
             self.at += 2
-            self.other(self._set(char))
+            self.other(self._unfolded(self._set(char)))
         elif (special := self._SPECIAL.get(char)) is not None:
             special(self, char)
         elif char.isdigit() and char != "0":
@@ -239,16 +232,20 @@ class _Translator:
             return f"[^{body}]" if not self.in_block or r"\n" in body else f"[^{body}\\n]"
         return f"[{body.replace(chr(92) + 'n', '') if self.in_block else body}]"
 
+    def _unfolded(self, source: str) -> str:
+        """A set of ASCII letters: U+017F and U+212A are no `s` and `k` to it."""
+        if self.is_ascii or not has_letters(source):
+            return source
+        return f"(?:{FOREIGN}|{source})" if source[:2] == "[^" else f"(?:(?!{FOREIGN}){source})"
+
     def _character(self) -> str:
         """One character written as an escape, in or outside a class."""
         char = self.text[self.at + 1 : self.at + 2]
         if char in CONTROLS:
             self.at += 2
             return CONTROLS[char]
-        if char == "x":
-            return self._hexadecimal()
-        if char in ("o", "0"):
-            return self._octal()
+        if char in ("x", "o", "0"):
+            return self._coded()
         if char == "c" and self.text[self.at + 2 : self.at + 3].isascii():
             letter = self.text[self.at + 2 : self.at + 3]
             self.at += 3
@@ -258,36 +255,9 @@ class _Translator:
         self.at += 2
         return char
 
-    def _hexadecimal(self) -> str:
-        start = self.at + 2
-        if self.text[start : start + 1] == "{":
-            return self._braced(start, 16)
-        end = start
-        while end < start + 2 and self.text[end : end + 1] in _HEX and end < len(self.text):
-            end += 1
-        self.at = end
-        return self._made(int(self.text[start:end] or "0", 16))
-
-    def _octal(self) -> str:
-        start = self.at + 1
-        if self.text[start] == "o":
-            if self.text[start + 1 : start + 2] != "{":
-                raise self.error("missing opening brace after \\o")
-            return self._braced(start + 1, 8)
-        end = start
-        while end < start + 3 and end < len(self.text) and self.text[end] in _OCTAL:
-            end += 1
-        self.at = end
-        return self._made(int(self.text[start:end], 8))
-
-    def _braced(self, start: int, base: int) -> str:
-        end = self.text.find("}", start)
-        digits = self.text[start + 1 : end] if end > 0 else ""
-        allowed = _HEX if base == 16 else _OCTAL
-        if not digits or not set(digits) <= allowed or len(digits) > 8:
-            raise self.error("character code is not a number in braces")
-        self.at = end + 1
-        return self._made(int(digits, base))
+    def _coded(self) -> str:
+        code, self.at = character_code(self.text, self.at)
+        return self._made(code)
 
     def _made(self, code: int) -> str:
         if code > 0x10FFFF or 0xD800 <= code < 0xE000:
@@ -330,7 +300,7 @@ class _Translator:
 
     def _not_vertical(self, char: str) -> None:
         self.at += 2
-        self.other(self._set("V"))
+        self.other(self._unfolded(self._set("V")))
 
     def _property(self, char: str) -> None:
         self.needs_text = True
@@ -357,6 +327,7 @@ class _Translator:
             raise self.error(
                 "references above \\9 are not supported; use \\g{n}", is_unsupported=True
             )
+        self.groups.refer(number, self.at)
         self.at = end
         self.other(f"(?:\\{number})")
 
@@ -367,6 +338,7 @@ class _Translator:
         name = self.text[self.at + 3 : end] if end > 0 else ""
         if not name.replace("_", "a").isalnum() or (char == "g" and opening != "{"):
             raise self.error(f"this form of \\{char} is not supported", is_unsupported=True)
+        self.groups.refer(name, self.at)
         self.at = end + 1
         self.other(f"(?:\\{name})" if name.isdigit() else f"(?P={name})")
 
@@ -400,6 +372,7 @@ class _Translator:
         if self.depth > 200:
             raise self.error("parentheses are too deeply nested")
         self.out.append(source)
+        self.groups.open(source)
         if source == "(":
             self.literals.open()
         else:
@@ -412,7 +385,7 @@ class _Translator:
                 start = at + len(opening)
                 end = text.find(closing, start)
                 name = text[start:end] if end > 0 else ""
-                if not name.replace("_", "a").isalnum() or name[:1].isdigit():
+                if not is_name(name):
                     raise self.error("subpattern name expected")
                 self._group(f"(?P<{name}>", end + 1 - at)
                 return
@@ -425,8 +398,11 @@ class _Translator:
         end = self.text.find(")", self.at)
         name = self.text[self.at + 3 : end] if end > 0 else ""
         name = name.strip("<>'")
-        if not name.replace("_", "a").isalnum() or name in ("R", "DEFINE"):
+        if name[:1] in tuple("?*+-") or name in ("R", "DEFINE"):
             raise self.error("this condition is not supported", is_unsupported=True)
+        if not (name.isdigit() or (name and is_name(name))):
+            raise self.error("malformed number or name after (?(")
+        self.groups.refer(name, self.at)
         self._group(f"(?({name})", end + 1 - self.at)
 
     def _flags_or_call(self) -> None:
@@ -435,11 +411,13 @@ class _Translator:
         while end < len(text) and text[end] not in ":)":
             end += 1
         body, closing = text[start:end], text[end : end + 1]
-        if (
-            (closing == ")" and (body == "R" or body.isdigit()))
-            or (closing == ")" and body[:1] in ("&",))
-            or body[:2] in ("P>", "P=")
-        ):
+        is_call = body.startswith(("&", "P>", "P="))
+        if is_call and not is_name(body.lstrip("&P>=")):
+            self.at = start + 1
+            raise self.error("subpattern name expected")
+        if closing == ")" and (is_call or body == "R" or body.isdigit()):
+            if body != "R":
+                self.groups.refer(body.lstrip("&P>="), start)
             self.at = end + 1
             self.other(f"(?{body})")
         elif closing and body and set(body) <= _FLAGS:
@@ -463,10 +441,13 @@ class _Translator:
 
     def _class(self) -> None:
         text = self.text
+        if posix_end(text, self.at):
+            raise self.error(_OUTSIDE if text[self.at + 1] == ":" else _COLLATING)
         self.at += 1
         is_negated = text[self.at : self.at + 1] == "^"
         self.at += is_negated
         items: list[str] = []
+        sets: list[str] = []
         is_first = True
         while True:
             char = text[self.at : self.at + 1]
@@ -474,20 +455,40 @@ class _Translator:
                 raise self.error("missing terminating ] for character class")
             if char == "]" and not is_first:
                 break
-            items.append(self._class_item(char))
+            item = self._class_set(char)
+            if item is None:
+                items.append(self._range(self._class_character(char)))
+            else:
+                sets.append(item)
             is_first = False
         self.at += 1
-        body = "".join(items)
-        if is_negated and self.in_block:
-            body += r"\n"
-        self.other(f"[{'^' if is_negated else ''}{body}]" if body else _NEVER)
+        self.other(self._class_source("".join(items), sets, is_negated=is_negated))
 
-    def _class_item(self, char: str) -> str:
+    def _class_source(self, items: str, sets: list[str], *, is_negated: bool) -> str:
+        """A class of characters, which fold, and of sets, which do not fold to U+017F, U+212A."""
+        body = items + "".join(sets)
+        end_of_line = r"\n" if is_negated and self.in_block else ""
+        if self.is_ascii or not has_letters(body.removeprefix(items)):
+            body += end_of_line
+            return f"[{'^' if is_negated else ''}{body}]" if body else _NEVER
+        if any(source.startswith("[^") for source in sets):
+            source = f"(?:{FOREIGN}|[{body}])"
+        else:
+            alone = f"(?!{FOREIGN})[{''.join(sets)}]"
+            source = f"(?:[{items}]|{alone})" if items else f"(?:{alone})"
+        return (
+            f"(?:(?!{source}){'[^' + end_of_line + ']' if end_of_line else '(?s:.)'})"
+            if is_negated
+            else source
+        )
+
+    def _class_set(self, char: str) -> str | None:
+        """A set in a class; None when a character comes next."""
         text = self.text
-        if char == "[" and text[self.at + 1 : self.at + 2] == ":":
-            end = text.find(":]", self.at + 2)
-            if end > 0 and "]" not in text[self.at : end]:
-                return self._posix(text[self.at + 2 : end], end + 2)
+        if char == "[" and (end := posix_end(text, self.at)):
+            if text[self.at + 1] != ":":
+                raise self.error(_COLLATING)
+            return self._posix(text[self.at + 2 : end - 2], end)
         if char == "\\":
             kind = text[self.at + 1 : self.at + 2]
             if kind and kind.lower() in SETS:
@@ -499,7 +500,7 @@ class _Translator:
                 return self._property_source()
             if kind in ("Q", "E"):
                 raise self.error("\\Q in a class is not supported", is_unsupported=True)
-        return self._range(self._class_character(char))
+        return None
 
     def _posix(self, name: str, end: int) -> str:
         body = POSIX.get(name.removeprefix("^"))
@@ -520,11 +521,19 @@ class _Translator:
             self.at += 2
             return "\b"
         if kind in _OCTAL:
-            return self._octal()
+            return self._class_octal()
         if kind in ("8", "9"):  # no octal digits: themselves, as in PCRE2
             self.at += 2
             return kind
         return self._character()
+
+    def _class_octal(self) -> str:
+        end = self.at + 1
+        while self.text[end : end + 1] in _OCTAL and end < min(self.at + 4, len(self.text)):
+            end += 1
+        code = int(self.text[self.at + 1 : end], 8)
+        self.at = end
+        return self._made(code)
 
     def _range(self, low: str) -> str:
         text = self.text

@@ -78,13 +78,21 @@ class Text(Expression):
     Attributes:
         parts: (kind, text) of each literal; the kind is `QSTR` (substituted), `SQSTR` (taken
             literally) or `BTSTR` (a command).
+        end_lines: the line where each literal ends.
     """
 
-    __slots__ = ("parts",)
+    __slots__ = ("end_lines", "parts")
 
-    def __init__(self, line: int, column: int, parts: tuple[tuple[str, bytes], ...]) -> None:
+    def __init__(
+        self,
+        line: int,
+        column: int,
+        parts: tuple[tuple[str, bytes], ...],
+        end_lines: tuple[int, ...],
+    ) -> None:
         super().__init__(line, column)
         self.parts = parts
+        self.end_lines = end_lines
 
 
 class Pattern(Expression):
