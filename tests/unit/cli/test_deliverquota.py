@@ -177,6 +177,25 @@ def test_a_maildir_without_some_of_its_directories_is_completed(tmp_path: Path) 
     assert sorted(os.listdir(tmp_path / "half")) == ["cur", "new", "tmp"]
 
 
+def test_rules_that_cannot_be_read_are_named_and_the_message_waits(
+    tmp_path: Path, box: Maildir
+) -> None:
+    box.set_quota("100S")
+    os.mkdir(f"{box.path}/maildirquotaexclude")
+    done = deliver(tmp_path, "md")
+    assert done == (74, b"", b"md/maildirquotaexclude: Is a directory\n")
+    assert os.listdir(f"{box.path}/new") == os.listdir(f"{box.path}/tmp") == []
+
+
+def test_an_excluded_folder_takes_mail_of_a_full_maildir(tmp_path: Path, box: Maildir) -> None:
+    box.create_folder("Spam")
+    (tmp_path / "md/maildirquotaexclude").write_text("Spam\n")
+    box.set_quota("18S")
+    assert [deliver(tmp_path, place).code for place in ("md", "md", "md/.Spam")] == [0, 75, 0]
+    signature = box.quota_rules.signature
+    assert size_lines(tmp_path) == ["18S", f"18 1 {signature}"]
+
+
 def warnings_in(tmp_path: Path, maildir: str = "md") -> list[Path]:
     return list((tmp_path / maildir / "new").glob("*_warn.*"))
 

@@ -106,6 +106,13 @@ def test_folders_are_excluded_and_included(tmp_path: Path, box: Maildir) -> None
     assert box.usage == Usage(54, 3)
 
 
+def test_lines_of_the_file_that_are_no_folders_are_told(tmp_path: Path, box: Maildir) -> None:
+    Path(box.path, "maildirquotaexclude").write_text("a/b\n# Work\nSpam\n")
+    done = maildirquota_of(tmp_path, "md")
+    assert done.err == b"maildirquota: md/maildirquotaexclude: no folder: 'a/b'\n"
+    assert (done.code, done.out.count(b"excluded")) == (0, 2)
+
+
 def test_a_maildir_that_fails_does_not_keep_the_others_back(tmp_path: Path, box: Maildir) -> None:
     (tmp_path / "file").touch()
     done = maildirquota_of(tmp_path, "none", "md", "file")

@@ -143,7 +143,9 @@ def run(request: Request) -> int:
     except CommandError as error:  # of reading the message
         raise CommandError(str(error), INPUT_OUTPUT_ERROR) from error
     except MaildirError as error:
-        raise CommandError(f"{request.maildir}: {error.reason}", _exit_code(error)) from error
+        raise CommandError(
+            f"{_place(request, error)}: {error.reason}", _exit_code(error)
+        ) from error
     if request.warn_percent > NO_WARNING:
         _warn(box, request)
     return code
@@ -237,6 +239,14 @@ def _template(chosen: str | None) -> bytes | None:
         except OSError:
             continue
     return None
+
+
+def _place(request: Request, error: MaildirError) -> str:
+    """What the message names: the maildir, or the file of ours in it that is in the way."""
+    from couriermail.maildir.quotarules import RULES_FILE
+
+    path = error.path or ""
+    return path if path.endswith(f"/{RULES_FILE}") else request.maildir
 
 
 def _exit_code(error: MaildirError) -> int:

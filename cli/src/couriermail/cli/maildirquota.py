@@ -110,6 +110,7 @@ def main() -> None:
 
 def _treat(maildir: str, request: Request, bar: Progress) -> None:
     from couriermail.maildir.quotareport import recalculate_quota, report_quota
+    from couriermail.maildir.quotarules import RULES_FILE, read_quota_rules
 
     if request.exclude or request.include:
         _change_rules(maildir, request)
@@ -130,6 +131,8 @@ def _treat(maildir: str, request: Request, bar: Progress) -> None:
 
     report = report_quota(maildir, progress=show)
     bar.clear()
+    file = f"{report.maildir}/{RULES_FILE}"
+    read_quota_rules(report.maildir, lambda line: _complain(bar, file, f"no folder: {line!r}"))
     text = _json(report, recount) if request.as_json else _lines(report, recount)
     write_out(text.encode("utf-8", "surrogateescape"))
 

@@ -18,8 +18,9 @@ folder's name, then: counted (the sum of what counts), before (the totals before
 recorded (the totals in maildirsize, by which deliveries decide), quota (the limits).
 
 Folders that do not count are lines of the file maildirquotaexclude in the maildir; NAME.* means
-those below NAME. Trash never counts. Programs that do not know the file count all folders but
-Trash when they count anew; the next delivery by couriermail counts again by the file.
+those below NAME. Trash does not count either, unless a line is +Trash. Programs that do not know
+the file count all folders but Trash when they count anew; the next delivery by couriermail counts
+again by the file.
 
 Exit codes: 0 done; 1 a maildir failed (the others were done) or the command line is wrong.
 
