@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.support.commands import run_ours
 
-from couriermail.maildir import Acl, Maildir
+from couriermail.maildir import Acl, Maildir, QuotaRules, Usage
+from couriermail.maildir.maildirsize import measure
 
 PEER = "/usr/bin/imapd"
 MESSAGE = b"Subject: shared\n\nbody\n"
@@ -110,3 +111,33 @@ def test_mail_and_quota_are_shared(tmp_path: Path, box: Maildir) -> None:
     assert answer.count("Subject: shared") == 2
     assert box.usage is not None
     assert (box.usage.size, box.usage.messages) == (len(MESSAGE), 1)
+
+
+def test_names_with_a_virtual_size_and_totals_by_our_rules_are_theirs_too(
+    tmp_path: Path, box: Maildir
+) -> None:
+    box.create_folder("Spam")
+    box.set_quota_rules(QuotaRules(["Spam"]))
+    box.set_quota("1000000S")
+    asked = Maildir(box.path, with_virtual_size=True)
+    keys = [asked.deliver(b"Subject: x\n\n" + b"x" * 99 + b"\n") for _ in range(20)]
+    answer = converse(
+        tmp_path, "GETQUOTAROOT INBOX", "SELECT INBOX", "STORE 1 +FLAGS (\\Flagged)",
+        "FETCH 1:* RFC822.SIZE",
+    )  # fmt: skip
+    assert "(STORAGE 3 977)" in answer  # 20 times 112 octets, and the limit, in units of 1024
+    assert answer.count("RFC822.SIZE 115)") == 20
+    assert box.entry(keys[0]).name == f"{keys[0]}:2,F"
+    assert ",S=112,W=115:2," in box.entry(keys[0]).name
+    converse(tmp_path, "SELECT INBOX", "STORE 1:2 +FLAGS (\\Deleted)", "EXPUNGE")
+    assert box.usage == Usage(18 * 112, 18) == measure(box.path)
+
+
+def test_a_message_that_we_move_has_its_keywords_there(tmp_path: Path, box: Maildir) -> None:
+    key = box.deliver(MESSAGE)
+    work = box.create_folder("Work")
+    converse(tmp_path, "SELECT INBOX", "STORE 1 +FLAGS (theirs \\Seen)")
+    box.move(key, work)
+    answer = converse(tmp_path, "SELECT INBOX", "SELECT INBOX.Work", "FETCH 1 FLAGS")
+    assert "* 0 EXISTS" in answer
+    assert re.search(r"FETCH \(FLAGS \(\\Seen (\\Recent )?theirs\)\)", answer)
