@@ -156,11 +156,34 @@ def test_a_recipient_is_accepted_whatever_its_filter_wrote(
         pytest.param(b"550 a\r\n550 b\r\n", ["550-a", "550 b"], id="carriage-returns"),
         pytest.param(b"550 a\x00\x1b[2J\xff", ["550 a??[2J?"], id="controls"),
         pytest.param("550 stra\u00dfe".encode(), ["550 stra\u00dfe"], id="utf-8"),
-        pytest.param(b"x" * 3000, ["511 " + "x" * 2047], id="bounded"),
     ],
 )
 def test_a_refused_recipient_hears_its_filters_text(output: bytes, lines: list[str]) -> None:
     assert plain(judge_recipient(FilterResult(1, output))) == lines
+
+
+@pytest.mark.parametrize(
+    ("word", "last"),
+    [
+        ("x", 2047),
+        ("word ", 2047),
+        ("\u00e9", 2046),
+        ("\u00e9\u00e9 x ", 2047),
+        ("\U0001f4e7", 2044),
+    ],
+)
+def test_long_text_is_bounded_and_folded_into_lines_that_clients_can_read(
+    word: str, last: int
+) -> None:
+    reply = judge_recipient(FilterResult(1, (word * 3000).encode()))
+    assert isinstance(reply, Reply)
+    joined_text = reply.text.replace("\n", "").replace(" ", "").rstrip("?")
+    assert (word * 3000).replace(" ", "").startswith(joined_text)
+    given = (word * 3000).encode()[:last].replace(b" ", b"")
+    assert len(joined_text.encode()) >= len(given) - 3  # a character may be cut at the bound
+    wire = joined([Reply(reply.code, f"{'a' * 60}:\n{reply.text}")])
+    assert all(len(line.encode()) <= 510 for line in wire.lines())
+    assert len(reply.text.split("\n")) <= 6
 
 
 @pytest.mark.parametrize("exit_code", [1, 75, 98, 100, 255])

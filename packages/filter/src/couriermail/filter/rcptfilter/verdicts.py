@@ -21,6 +21,9 @@ __all__ = ["OUTPUT_BYTES", "FilterResult", "Standing", "judge_content", "judge_r
 OUTPUT_BYTES = 2047
 """Octets of a filter's output that are read; they become the rejection's text."""
 
+LINE_OCTETS = 480
+"""Octets of a line's text: no line with its codes, EXDATA's too, is over 512 (RFC 5321 4.5.3.1.5)."""
+
 ASK_FOR_CONTENT = 99
 
 NOT_AUTHORIZED = Reply(571, "Delivery not authorized, message refused.", enhanced="5.7.1")
@@ -105,6 +108,19 @@ def _code(line: str) -> int | None:
 def _refusal(code: int, lines: list[str]) -> Reply:
     texts = tuple(line if _code(line) is None else line[4:] for line in lines)
     reply = FilterReply(str(code), texts).reply
-    if reply.enhanced is not None:
-        return reply
-    return attrs.evolve(reply, enhanced=f"{code // 100}.7.1")  # RFC 3463 3.8: not authorized
+    text = "\n".join(piece for line in reply.text.split("\n") for piece in _pieces(line))
+    enhanced = reply.enhanced or f"{code // 100}.7.1"  # RFC 3463 3.8: not authorized
+    return Reply(code, text, enhanced=enhanced)
+
+
+def _pieces(line: str) -> list[str]:
+    """A line as several that fit into a reply, cut behind words where there are any."""
+    pieces = []
+    octets = line.encode()
+    while len(octets) > LINE_OCTETS:
+        end = octets.rfind(b" ", 1, LINE_OCTETS) + 1 or LINE_OCTETS
+        while octets[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        pieces.append(octets[:end].rstrip(b" ").decode())
+        octets = octets[end:]
+    return [*pieces, octets.decode()]

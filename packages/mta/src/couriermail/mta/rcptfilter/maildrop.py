@@ -117,8 +117,7 @@ class OwnMaildrop:
         except BaseException as error:
             _say(f"maildrop: {type(error).__name__}")
         finally:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            os.killpg(0, signal.SIGHUP)  # no command of a recipe outlives it
+            _hang_up()
             os._exit(status)
 
     def _judge(self, call: FilterCall) -> int:
@@ -192,6 +191,13 @@ def _say(text: str) -> None:
     if text:
         with contextlib.suppress(OSError):  # nobody reads it any more
             os.write(2, text.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def _hang_up() -> None:
+    """No command of a recipe outlives it."""
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.killpg(0, signal.SIGHUP)
 
 
 def _lead_group(pid: int) -> None:
