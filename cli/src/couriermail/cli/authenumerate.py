@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from couriermail.cli.authdaemon_options import ConfigOption, SocketOption
 from couriermail.cli.authdaemon_places import daemon_client
 
 if TYPE_CHECKING:
@@ -38,12 +39,8 @@ def authenumerate(
         bool, typer.Option("-s", help="Leave out accounts with the option disableshared.")
     ] = False,
     options: Annotated[bool, typer.Option("-o", help="Print the options as well.")] = False,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="DIR", help="Configuration directory.")
-    ] = None,
-    socket: Annotated[
-        str | None, typer.Option("--socket", metavar="PATH", help="The daemon's socket.")
-    ] = None,
+    config: ConfigOption = None,
+    socket: SocketOption = None,
 ) -> None:
     """List all accounts."""
     from couriermail.auth import DaemonUnavailableError, DirectoryError

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from couriermail.cli.authdaemon_options import ConfigOption, SocketOption
+
 __all__ = ["app"]
 
 EXAMPLES = """
@@ -35,12 +37,8 @@ def authtest(
         str, typer.Option("-s", metavar="SERVICE", help="Who asks: login, imap, pop3, ...")
     ] = "login",
     json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="DIR", help="Configuration directory.")
-    ] = None,
-    socket: Annotated[
-        str | None, typer.Option("--socket", metavar="PATH", help="The daemon's socket.")
-    ] = None,
+    config: ConfigOption = None,
+    socket: SocketOption = None,
 ) -> None:
     """Look an account up, try a login, or change a password."""
     from couriermail.cli.authtest import Request, run

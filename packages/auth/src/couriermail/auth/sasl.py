@@ -9,7 +9,10 @@ import attrs
 
 from couriermail.auth.errors import SaslAbortedError
 
-__all__ = ["MAX_LINE_BYTES", "DomainRule", "decode_line", "encode_line"]
+__all__ = ["CRAM_MECHANISMS", "MAX_LINE_BYTES", "DomainRule", "decode_line", "encode_line"]
+
+# Mechanism -> hash, the strongest first (RFC 2195, and its sisters with other hashes).
+CRAM_MECHANISMS = {"CRAM-SHA256": "sha256", "CRAM-SHA1": "sha1", "CRAM-MD5": "md5"}
 
 MAX_LINE_BYTES = 12288  # RFC 4954 4.5: clients and servers read this much
 

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from functools import partial
 from typing import Protocol
 
 import attrs
 
 from couriermail.auth.errors import SaslError, SaslMechanismError
+from couriermail.auth.sasl import CRAM_MECHANISMS
 from couriermail.auth.scram import (
+    MAX_ITERATIONS,
     MIN_ITERATIONS,
     client_proof,
     decode_attribute,
@@ -43,11 +46,7 @@ __all__ = [
 ]
 
 # Spec auth 4.7, with SCRAM before the CRAMs: a stolen server has no use for its secrets.
-CLIENT_MECHANISMS = (
-    "EXTERNAL", "SCRAM-SHA-256", "CRAM-SHA256", "CRAM-SHA1", "CRAM-MD5", "PLAIN", "LOGIN",
-)  # fmt: skip
-
-MAX_ITERATIONS = 10_000_000  # a server must not keep a client busy for minutes
+CLIENT_MECHANISMS = ("EXTERNAL", "SCRAM-SHA-256", *CRAM_MECHANISMS, "PLAIN", "LOGIN")
 
 _SHOWS_PASSWORD = frozenset({"PLAIN", "LOGIN"})
 _NONCE_BYTES = 18
@@ -246,16 +245,10 @@ def _external(start: _Start) -> SaslClient:
     return _Fixed([b""], speaks_first=True)
 
 
-def _cram(algorithm: str) -> Callable[[_Start], SaslClient]:
-    return lambda start: _Cram(start, algorithm)
-
-
 _ENGINES: Mapping[str, Callable[[_Start], SaslClient]] = {
     "EXTERNAL": _external,
     "SCRAM-SHA-256": _Scram,
-    "CRAM-SHA256": _cram("sha256"),
-    "CRAM-SHA1": _cram("sha1"),
-    "CRAM-MD5": _cram("md5"),
+    **{name: partial(_Cram, algorithm=hash_name) for name, hash_name in CRAM_MECHANISMS.items()},
     "PLAIN": _plain,
     "LOGIN": _login,
 }

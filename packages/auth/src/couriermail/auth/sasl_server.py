@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from functools import partial
 from typing import Protocol
 
 import attrs
 
 from couriermail.auth.errors import SaslAbortedError, SaslError, SaslMechanismError
 from couriermail.auth.module import CramResponse
-from couriermail.auth.sasl import DomainRule
+from couriermail.auth.sasl import CRAM_MECHANISMS, DomainRule
 from couriermail.auth.scram import (
     MIN_ITERATIONS,
     ScramSecret,
@@ -52,9 +53,7 @@ __all__ = [
     "start_sasl",
 ]
 
-SERVER_MECHANISMS = (
-    "PLAIN", "LOGIN", "CRAM-MD5", "CRAM-SHA1", "CRAM-SHA256", "SCRAM-SHA-256", "EXTERNAL",
-)  # fmt: skip
+SERVER_MECHANISMS = ("PLAIN", "LOGIN", *CRAM_MECHANISMS, "SCRAM-SHA-256", "EXTERNAL")
 
 _NONCE_BYTES = 16
 
@@ -363,16 +362,10 @@ class _Scram:
         )
 
 
-def _cram(algorithm: str) -> Callable[[_Start], SaslServer]:
-    return lambda start: _Cram(start, algorithm)
-
-
 _ENGINES: Mapping[str, Callable[[_Start], SaslServer]] = {
     "PLAIN": _Plain,
     "LOGIN": _Login,
-    "CRAM-MD5": _cram("md5"),
-    "CRAM-SHA1": _cram("sha1"),
-    "CRAM-SHA256": _cram("sha256"),
+    **{name: partial(_Cram, algorithm=hash_name) for name, hash_name in CRAM_MECHANISMS.items()},
     "SCRAM-SHA-256": _Scram,
     "EXTERNAL": _External,
 }

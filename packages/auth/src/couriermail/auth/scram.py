@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "MAX_ITERATIONS",
     "MIN_ITERATIONS",
     "ScramSecret",
     "client_proof",
@@ -46,12 +47,12 @@ __all__ = [
 ]
 
 MIN_ITERATIONS = 4096  # RFC 7677 4: what a client must insist on
+MAX_ITERATIONS = 10_000_000  # a server must not keep a client busy for minutes
 SALT_BYTES = 16
 
 _HASH = "sha256"
 _KEY_BYTES = 32
 _STORED_SCHEME = "SCRAM-SHA-256"
-_MAX_ITERATIONS = 10_000_000  # seconds of work for a client; more is a slip
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +110,7 @@ class ScramSecret:
         except ValueError:  # base64's error is one
             return None
         has_keys = {len(secret.stored_key), len(secret.server_key)} == {_KEY_BYTES}
-        is_sane = MIN_ITERATIONS <= secret.iterations <= _MAX_ITERATIONS and len(rounds) < 9
+        is_sane = MIN_ITERATIONS <= secret.iterations <= MAX_ITERATIONS and len(rounds) < 9
         return secret if has_keys and secret.salt and is_sane else None
 
     def to_text(self) -> str:

@@ -24,6 +24,7 @@ import attrs
 
 from couriermail.auth.errors import InvalidLoginError, WireError
 from couriermail.auth.module import CramResponse
+from couriermail.auth.sasl import CRAM_MECHANISMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ __all__ = [
 ANY_MODULE = "."
 LOGIN = "login"
 CRAM_PREFIX = "cram-"
-CRAM_ALGORITHMS = frozenset({"md5", "sha1", "sha256"})
+CRAM_ALGORITHMS = frozenset(CRAM_MECHANISMS.values())
 REMOTE = "TCPREMOTEIP"
 MAX_REMOTE = 39  # characters of the longest IPv6 address
 
