@@ -22,7 +22,7 @@ OUTPUT_BYTES = 2047
 """Octets of a filter's output that are read; they become the rejection's text."""
 
 LINE_OCTETS = 480
-"""Octets of a line's text: no line with its codes, EXDATA's too, is over 512 (RFC 5321 4.5.3.1.5)."""
+"""Octets of a line's text; with its codes a line stays below 512 (RFC 5321 4.5.3.1.5)."""
 
 ASK_FOR_CONTENT = 99
 
