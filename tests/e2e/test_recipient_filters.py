@@ -14,6 +14,7 @@ import shutil
 import smtplib
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -324,6 +325,81 @@ def test_smtp_on_standard_input_is_judged_too(site: MailSite) -> None:
     done = site.sendmail("-bs", message=dialogue)
     assert "550 5.7.1 go away" in done.stdout.splitlines()
     assert delivered(site) == {"tess": 0, "tess2": 1, "bob": 0}
+
+
+RCPT_RECIPE = """\
+import SENDER
+import TCPREMOTEIP
+if ("$SENDER" eq "spammer@example.test")
+{
+  echo "550 Not from $TCPREMOTEIP"
+  EXITCODE=1
+  exit
+}
+EXITCODE=99
+"""
+CONTENT_RECIPE = """\
+if (/^Subject:.*lottery/)
+{
+  echo "550-No lotteries"
+  echo "550 thank you"
+  EXITCODE=1
+}
+"""
+
+
+def our_maildrop(site: MailSite) -> Path:
+    """Our `maildrop`, by an interpreter that an ordinary user can run where one is to run it."""
+    found = user_python()
+    if site.run_as is None or found is None:
+        return Path(sys.executable).parent / "maildrop"
+    python, environment = found
+    settings = " ".join(f"{name}='{value}'" for name, value in environment.items())
+    program = "from couriermail.cli.maildrop import main; main()"
+    site.write_config("maildrop.sh", f'#!/bin/sh\n{settings} exec {python} -c "{program}" "$@"\n')
+    (site.config / "maildrop.sh").chmod(0o755)
+    return site.config / "maildrop.sh"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_users_judge_with_recipes_of_our_maildrop(system: str) -> None:
+    with reachable_directory() as root:
+        site = make_site(root, system)
+        site.write_config("maildropfilter", f"{our_maildrop(site)}\n")
+        recipes = site.home("tess") / ".mailfilters"
+        recipes.mkdir(mode=0o700)
+        for name, text in {"rcptfilter": RCPT_RECIPE, "smtpfilter": CONTENT_RECIPE}.items():
+            (recipes / name).write_text(text)
+            (recipes / name).chmod(0o600)
+        site.give_away()
+        with site.running():
+            with site.smtp() as client:
+                assert say(client, "MAIL FROM:<spammer@example.test>")[0].startswith("250 ")
+                assert say(client, "RCPT TO:<tess@example.test>") == ["550 Not from 127.0.0.1"]
+            refusal = ["558-550-tess:", "558-550-No lotteries", "558 550 thank you"]
+            assert send(site, ["tess"], subject="win the lottery") == refusal
+            assert send(site, ["tess"], subject="dinner") == ["250 Ok. ID"]
+            assert delivered(site) == {"tess": 1, "tess2": 0, "bob": 0}
+            site.assert_no_traceback()
+
+
+def test_what_was_left_while_it_was_down_is_judged_too() -> None:
+    """Nobody is there to hear of a refusal: the sender gets a report."""
+    with reachable_directory() as root:
+        site = make_site(root, "user")
+        judge(site, "tess", rcptfilter="echo 550 go away; exit 1")
+        ask_content(site, "tess2", "echo 550 spam; exit 1")
+        with site.running():
+            pass
+        text = b"Subject: meanwhile\n\ntext\n"
+        assert site.sendmail("-f", "bob", "tess", "tess2", "bob", message=text).returncode == 0
+        with site.running():
+            site.wait(lambda: len(site.messages("bob")) == 2, "the message and the report")
+            assert delivered(site) == {"tess": 0, "tess2": 0, "bob": 2}
+            (report,) = [found for found in site.messages("bob") if b"Action: failed" in found]
+            assert b"go away" in report
+            assert b"spam" in report
+            site.assert_no_traceback()
 
 
 # Trouble
