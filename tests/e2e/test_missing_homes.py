@@ -107,7 +107,8 @@ def test_the_lmtp_agent_makes_homes_too(root: Path) -> None:
 
 
 @pytest.mark.root
-def test_maildrop_makes_the_home_of_its_user(root: Path) -> None:
+@pytest.mark.parametrize("has_skeleton", [True, False])
+def test_maildrop_makes_the_home_of_its_user(root: Path, *, has_skeleton: bool) -> None:
     config = root / "etc"
     config.mkdir()
     (config / "userdb").touch(0o600)
@@ -116,6 +117,8 @@ def test_maildrop_makes_the_home_of_its_user(root: Path) -> None:
     (skeleton / ".mailfilter").chmod(0o600)
     (root / "home").mkdir()
     add_account(config, "carol", root / "home" / "carol", OWNER)
+    if not has_skeleton:
+        shutil.rmtree(skeleton)
     run = "from couriermail.cli.maildrop import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", run, "-d", "carol"],
@@ -129,6 +132,11 @@ def test_maildrop_makes_the_home_of_its_user(root: Path) -> None:
         timeout=60,
         check=False,
     )
+    if not has_skeleton:
+        assert done.returncode == 75
+        assert b"carol: cannot be made from" in done.stderr
+        assert os.listdir(root / "home") == []
+        return
     assert (done.returncode, done.stderr) == (0, b"")
     assert facts(root / "home" / "carol") == (OWNER, 0o750)
     assert len(list((root / "home" / "carol").glob("Maildir/new/*"))) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,29 @@ def test_msmtp_logs_in(site: MailSite, password: str) -> None:
         lambda: [text for text in site.messages("alice") if b"by msmtp" in text], "msmtp's mail"
     )
     assert b"(AUTH: SCRAM-SHA-256 alice, TLS: TLSv1.3," in message
+
+
+def test_a_clear_password_of_a_database_serves_as_well(make_site: Callable[..., MailSite]) -> None:
+    site = make_site(esmtpd=BASE, authdaemonrc='authmodulelist="authsqlite"\ndaemons=1\n')
+    database = site.config / "accounts"
+    site.write_config(
+        "authsqliterc",
+        f"SQLITE_DATABASE {database}\nSQLITE_USER_TABLE passwd\nSQLITE_CLEAR_PWFIELD clear\n"
+        "##NAME: MARKER:0\n",
+    )
+    with closing(sqlite3.connect(database)) as table, table:
+        table.execute("CREATE TABLE passwd (id, clear, uid, gid, home)")
+        table.execute("INSERT INTO passwd VALUES ('alice', 'sesame', 1001, 1001, '/home/alice')")
+    with site.running(), authdaemond(site):
+        code, (first, _) = converse(site, "alice", "sesame")
+        assert code == 235
+        code, (again,) = converse(site, "alice", "wrong")
+        assert code == 535
+        assert first.split(b",")[1:] == again.split(b",")[1:]  # salt and rounds stay
+        code, (unknown,) = converse(site, "nobody-here", "sesame")
+        assert code == 535
+        assert len(unknown) == len(first)
+    site.assert_no_traceback()
 
 
 def test_the_secret_comes_through_authdaemond(make_site: Callable[..., MailSite]) -> None:
