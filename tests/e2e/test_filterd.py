@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -231,6 +232,30 @@ def test_a_program_that_is_not_there_accepts(start: Start) -> None:
     helper = start("exit 1")
     (helper.root / "filter").unlink()
     assert helper.run(helper.call()) == FilterResult(0)
+
+
+def test_a_child_that_is_killed_takes_only_its_own_request_along(start: Start) -> None:
+    helper = start(
+        "echo $$ > pid; echo $PPID > parent; [ ! -f wait ] || exec sleep 600; exit 99",
+        timeout=500.0,
+    )
+    (helper.home / "wait").touch()
+    parent = helper.home / "parent"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(helper.run, helper.call())
+        wait_for(lambda: parent.exists() and parent.read_text().endswith("\n"), "the filter")
+        (helper.home / "wait").unlink()
+        os.kill(int(parent.read_text()), signal.SIGKILL)
+        assert waiting.result(30.0) == FilterResult(None)
+    os.kill(int((helper.home / "pid").read_text()), signal.SIGKILL)  # nobody is left to do so
+    assert helper.run(helper.call()) == FilterResult(99)
+
+
+def test_many_are_served_at_the_same_time(start: Start) -> None:
+    helper = start("cat; exit 1")
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(lambda _: helper.run(helper.call()), range(64)))
+    assert results == [FilterResult(1)] * 64
 
 
 # -- hostile requests ----------------------------------------------------------------------
