@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -79,6 +80,20 @@ def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, skeleton: Path) -> Non
     finally:
         clear_faults()
     assert names(tmp_path) == ["skel"]
+
+
+def test_a_maker_that_is_killed_leaves_no_home_and_the_next_one_makes_it(
+    tmp_path: Path, skeleton: Path
+) -> None:
+    pid = os.fork()
+    if pid == 0:
+        install_faults([FaultPlan("auth.home.before-rename")])
+        create_home(account(tmp_path / "home"), str(skeleton))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not (tmp_path / "home").exists()
+    assert create_home(account(tmp_path / "home"), str(skeleton))
+    assert names(tmp_path / "home") == ["Maildir", "link", "profile"]
 
 
 @pytest.mark.parametrize("home", ["no/home", "skel/../home"])

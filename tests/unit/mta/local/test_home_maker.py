@@ -40,8 +40,8 @@ def maker(tmp_path: Path) -> Callable[..., HomeMaker]:
     (tmp_path / "skel").mkdir()
     john = Account(name="john", address="john", uid=UID, gid=GID, home=str(tmp_path / "john"))
 
-    def make(skeleton: str = "skel", **changes: int) -> HomeMaker:
-        people = People(attrs.evolve(john, **changes))
+    def make(skeleton: str = "skel", uid: int = UID) -> HomeMaker:
+        people = People(attrs.evolve(john, uid=uid))
         return HomeMaker(str(tmp_path / skeleton), lambda: people)
 
     return make

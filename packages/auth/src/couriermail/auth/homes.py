@@ -46,7 +46,8 @@ def create_home(account: Account, skeleton: str) -> bool:
     stay links, anything else is left out.  Durable when it returns.
 
     Courier: a copy that fails leaves nothing behind, instead of half a home that nobody
-    completes later.
+    completes later.  A process that is killed leaves `.couriermail-home-*` beside the place,
+    which only root may enter and which nobody takes for a home.
 
     Args:
         account: whose home it is; the directory above must exist.
