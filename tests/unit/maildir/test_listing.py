@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from couriermail.maildir import Maildir, MaildirMissingError, list_messages
+from couriermail.maildir import Listing, Maildir, MaildirMissingError, list_messages
+from couriermail.maildir.listing import CHUNK
 from couriermail.maildir.names import flags_of, key_of, size_of
 
 ODD_NAMES = [
@@ -70,6 +71,22 @@ def test_one_odd_name_among_ordinary_ones_is_read_right(box: Maildir, name: str)
     for each in names:
         Path(box.path, "cur", each).touch()
     assert set(box.listing()) == {(key_of(n), flags_of(n), size_of(n)) for n in names}
+
+
+@pytest.mark.parametrize("count", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+def test_columns_are_whole_whatever_the_number_of_messages(count: int) -> None:
+    names = [f"{number}.host,S={number}:2,{'FS'[number % 2]}" for number in range(count)]
+    if count > CHUNK:
+        names[-1] = "12345:2,T"  # states no size, and all of its key are digits
+    listing = Listing("box", names[:3], names[3:])
+    assert list(listing) == [(key_of(n), flags_of(n), size_of(n)) for n in names]
+
+
+def test_flags_alone_are_those_that_come_with_the_sizes() -> None:
+    names = ["1.host,S=1:2,FS", "2.host,S=2", "3.host,S=3:2,"]
+    alone, together = (Listing("box", [], names) for _ in range(2))
+    assert list(together.sizes) == [1, 2, 3]
+    assert list(alone.flags) == list(together.flags) == ["FS", "", ""]
 
 
 def test_two_files_with_one_key_are_both_listed_in_a_folder_at_rest(box: Maildir) -> None:
