@@ -258,6 +258,9 @@ def test_a_scram_secret_is_read_and_changes_with_the_password(site: LdapSite) ->
     changed = ScramSecret.from_text(site.read(dn, "description"))
     assert changed is not None
     assert changed.is_of("newsecret")
+    # SCRAM cannot have every password (RFC 4013): then it must not go on with the old one.
+    assert module.change_password("alice@example.com", "newsecret", "ab\ufffdc", "imap")
+    assert site.read(dn, "description") == "-"
     assert getattr(module.lookup("bob@example.com", "imap"), "scram", "") is None
 
 

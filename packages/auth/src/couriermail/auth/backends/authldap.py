@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LdapModule", "open_ldap_module"]
 
+NO_SECRET = "-"  # noqa: S105 - none: no value may be empty, and the old password must not go on
+
 
 def open_ldap_module(rc_path: str) -> LdapModule:
     """The module for an `authldaprc`; nothing is read before the first request.
@@ -242,7 +244,7 @@ def _replace_password(
     if stored is not None:
         changes[settings.crypt] = make_like(stored, new)
     if entry.first(settings.scram) is not None:
-        changes[settings.scram] = new_scram_secret(new)
+        changes[settings.scram] = new_scram_secret(new) or NO_SECRET
     if changes:
         connection.replace(entry.dn, changes)
     return bool(changes)
