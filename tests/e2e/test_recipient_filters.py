@@ -1,7 +1,6 @@
 """Recipient filters in a running mail system: spec filter 4.18, pinned cases 180-185 end to end.
 
-The SMTP server is a process of its own; the filters are run by it where it is the accounts' user,
-and by filterd where it is the mail system's.
+The SMTP server and filterd are processes of their own, of the accounts' user or started by root.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -471,6 +471,40 @@ def test_a_crash_while_a_filter_judges_loses_and_doubles_nothing(system: str) ->
             assert b"Subject: again" in message
         for pid in filter_processes(site):  # nobody was left to end the one that waits
             kill(pid)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_filter_ends_with_the_server_that_waits_for_it(system: str) -> None:
+    """Nobody else would look at its time."""
+    with reachable_directory() as root:
+        site = make_site(root, system)
+        os.mkfifo(site.home("tess") / "door")
+        judge(site, "tess", rcptfilter='read word <"$HOME/door"')
+        with site.running():
+            client = site.smtp()
+            assert say(client, "MAIL FROM:<bob@example.test>")[0].startswith("250 ")
+            client.send(b"RCPT TO:<tess@example.test>\r\n")
+            site.wait(lambda: bool(filter_processes(site)), "the filter")
+            os.kill(site.pids()["esmtpd"], signal.SIGKILL)
+            site.wait(lambda: not filter_processes(site), "its end")
+            client.close()
+
+
+@pytest.mark.slow  # ten seconds are what messages in flight are given
+def test_a_stop_waits_for_a_filter_and_then_ends_it() -> None:
+    with reachable_directory() as root:
+        site = make_site(root, "user")
+        os.mkfifo(site.home("tess") / "door")
+        judge(site, "tess", rcptfilter='read word <"$HOME/door"')
+        with site.running():
+            client = site.smtp()
+            assert say(client, "MAIL FROM:<bob@example.test>")[0].startswith("250 ")
+            client.send(b"RCPT TO:<tess@example.test>\r\n")
+            site.wait(lambda: bool(filter_processes(site)), "the filter")
+            site.stop()
+            assert "killing it" not in site.log.read_text()
+            assert not filter_processes(site)
+            client.close()
 
 
 def filter_processes(site: MailSite) -> list[int]:

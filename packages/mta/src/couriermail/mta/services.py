@@ -61,6 +61,7 @@ log = logging.getLogger("couriermail.mta.services")
 # Under load the deliveries of one user gather this long (seconds); a lone one never waits.
 DELIVERY_LINGER = 0.2
 COLLECT_AFTER = 10_000  # containers more than before: some megabytes at most
+STOP_GRACE = 10.0  # seconds for messages in flight, less than the supervisor waits
 DROP_SECONDS = 30.0  # how often drop files are looked for; they are rare while we run
 
 
@@ -165,6 +166,7 @@ class Esmtpd:
                             authenticate=authenticator,
                             config=_server_config(config, settings),
                             timeouts=_timeouts(config),
+                            grace=STOP_GRACE,
                         )
                         await servers.enter_async_context(server)
                     line.say_ready()

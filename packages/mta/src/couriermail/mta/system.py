@@ -121,9 +121,9 @@ class MailSystem:
         return services
 
     def _filterd(self, config: Config, state: StateDir, environment: Environment) -> list[Service]:
-        """The helper for recipients' filters, where filters of several users are to be run."""
+        """The helper for recipients' filters, where there are any."""
         if not is_helper_wanted(config):
-            with contextlib.suppress(OSError):  # the socket of a start as root is nobody's
+            with contextlib.suppress(OSError):  # of a start that had filters
                 os.unlink(state.filter_socket)
             return []
         identity = mail_identity(config)

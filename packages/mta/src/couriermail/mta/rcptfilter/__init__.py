@@ -1,7 +1,7 @@
 """Running recipients' filter programs, each as the user whose filter it is (spec filter 4.18).
 
-`filter_runner` gives what runs the filters of a configuration: directly for the user that we
-are, and through `filterd` for anybody else.  `Filterd` is that helper: the service that keeps
+`filter_runner` gives what runs the filters of a configuration: through `filterd`, or directly for
+the user that we are where there is none.  `Filterd` is that helper: the service that keeps
 root, behind a socket that only the mail system may use.
 """
 

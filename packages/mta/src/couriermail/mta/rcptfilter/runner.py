@@ -1,8 +1,9 @@
 """The mail system's side: every filter as its own user, whoever we are.
 
-The filter of the user that we are is run here.  Any other is filterd's to run: the process that
-accepts mail has given up root, or never had it.  Where neither can be, the recipient is put off
-and the log says why: a filter that was not heard must not let mail in.
+Filters are filterd's to run: the process that accepts mail has given up root, or never had it, and
+filterd is still there to end a filter when that process dies.  Where there is no filterd, as in a
+program that embeds submission, the filter of the user that we are is run here.  Where neither can
+be, the recipient is put off and the log says why: a filter that was not heard must not let mail in.
 """
 
 from __future__ import annotations
@@ -82,8 +83,6 @@ class AccountFilterRunner:
         if account.uid == 0:  # nobody's mail is root's, whatever the accounts say
             _log.error("the filter of uid 0 is never run")
             return FilterResult(None)
-        if (account.uid, account.gid) == (os.geteuid(), os.getegid()):
-            return self.program.run(call, stdin)
         if account.uid != os.geteuid() or os.path.exists(self.helper):
             return self.ask_helper(call, stdin)
         # An unprivileged system: it has one group, whatever the account says.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 import attrs
@@ -24,7 +23,7 @@ __all__ = ["Filterd", "helper_settings", "is_helper_wanted"]
 
 @attrs.frozen(kw_only=True)
 class Filterd:
-    """The process that runs recipients' filters; beside courierlocal the only one with root.
+    """The process that runs recipients' filters; beside courierlocal the only one that keeps root.
 
     Attributes:
         environment: configuration and log.
@@ -43,8 +42,12 @@ class Filterd:
 
 
 def is_helper_wanted(config: Config) -> bool:
-    """Filters of several users are to be run, and we may become them."""
-    return bool(config.maildropfilter) and os.geteuid() == 0
+    """Filters are to be run.
+
+    Where we are not root they are one user's, but whoever runs them must still be there to end
+    them when the process that asked has died.
+    """
+    return bool(config.maildropfilter)
 
 
 def helper_settings(config: Config) -> HelperSettings:
