@@ -142,11 +142,12 @@ def test_pinned_conversion(old_box: Maildir, tmp_path: Path) -> None:
     assert (recipe.rules[0].folder, recipe.maildir, recipe.sender) == ("INBOX.Résumé", "./M", "a@b")
     assert mailfilter.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()
-    with pytest.raises(NotModifiedUtf7Error, match=r"INBOX\.Résumé: does not appear"):
-        plan_conversion(old_box.path)
+    again = plan_conversion(old_box.path, str(link))
+    assert again.is_converted
+    assert (again.folders, again.subscriptions, again.filters) == ((), (), ())
 
 
-@pytest.mark.parametrize("name", ["Bad&Name", "x&AOk", "&2D0-", "é"])
+@pytest.mark.parametrize("name", ["Bad&Name", "x&AOk", "&2D0-", "\udce9"])
 def test_a_folder_that_is_no_utf7_stops_everything(old_box: Maildir, name: str) -> None:
     old_box.create_folder(name)
     with pytest.raises(NotModifiedUtf7Error) as caught:
