@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.commands import Done, run_ours
 from tests.support.mailsite import is_alive, wait_for
+
+from couriermail.filter.courierfilter import (
+    FilterPlaces,
+    FilterRequest,
+    FilterUnavailableError,
+    ask_filters,
+)
 
 FILTER = "#!/bin/sh\nexec 3>&-\ncat >/dev/null\n"
 
@@ -129,6 +138,43 @@ def test_190_start_stop_and_start_again(site: Site) -> None:
     assert "mine: exit status 0" in site.log()
 
 
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("dupfilter", "dupfilter-duplevel"),
+        ("ratefilter", "ratefilter-maxrcpts"),
+        ("pyfilter", "pyfilter-numprocs"),
+    ],
+)
+def test_a_wrong_setting_refuses_mail_from_the_first_start_until_it_is_mended(
+    site: Site, tmp_path: Path, name: str, setting: str
+) -> None:
+    main = f"#!{sys.executable}\nfrom couriermail.cli.{name} import main\nmain()\n"
+    site.program(name, main)
+    (site.settings / setting).write_text("many\n")
+    (site.settings / "pyfilter").write_text(f"{tmp_path}/script.py\n")
+    (tmp_path / "script.py").write_text("def filterdata(path):\n    return ''\n")
+    (tmp_path / "body").write_bytes(b"Subject: a\n\nb\n")
+    (tmp_path / "control").write_bytes(b"sa@b\nrc@d\nR\nN\n")
+    request = FilterRequest(f"{tmp_path}/body", (f"{tmp_path}/control",))
+    places = FilterPlaces(str(site.config), str(site.state))
+
+    def answer() -> bool:
+        with contextlib.suppress(FilterUnavailableError):
+            return ask_filters(places.socket_paths(everybody=True), request) is None
+        return False
+
+    site.filterctl("start", name)
+    assert site.courierfilter("start").code == 0
+    assert places.socket_paths(everybody=True) == [f"{site.state}/filters/{name}"]
+    with pytest.raises(FilterUnavailableError):
+        ask_filters(places.socket_paths(everybody=True), request)
+    wait_for(lambda: f"{name}: {name}: " in site.log(), "the reason in the log")
+    assert f"{site.settings}/{setting}: holds no number" in site.log()
+    (site.settings / setting).unlink()
+    wait_for(answer, "the filter, started again")
+
+
 def test_courierfilter_that_cannot_start_says_why(site: Site) -> None:
     (site.settings / "active").touch()
     done = site.courierfilter("start")
@@ -240,10 +286,12 @@ def test_a_setting_that_cannot_be_used_is_named(
     site: Site, command: str, name: str, text: str, message: bytes
 ) -> None:
     (site.settings / name).write_text(f"{text}\n")
+    (site.state / "filters").mkdir(parents=True)
     done = run_ours(command, "-C", str(site.config))
     assert done.code == 1
     assert message in done.err
     assert done.err.count(b"\n") == 1
+    assert (site.state / "filters" / command).is_socket()  # nothing passes unseen
 
 
 @pytest.mark.parametrize("command", ["dupfilter", "pyfilter", "ratefilter", "verifyfilter"])

@@ -6,12 +6,15 @@ import logging
 import subprocess
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from couriermail.cli.errors import reporting
 from couriermail.cli.filter_programs import find_places, judge_standard_input, serve
+
+if TYPE_CHECKING:
+    from couriermail.filter.courierfilter import FilterPlaces, Judge
 
 __all__ = ["app", "main"]
 
@@ -62,18 +65,22 @@ def dupfilter(
 ) -> None:
     """Refuse a message that came several times already; courierfilter runs this."""
     with reporting("dupfilter"):
-        from couriermail.filter.courierfilter import DuplicateJudge
-
         places = find_places(config)
-        judge = DuplicateJudge(
-            hash_size=places.number("dupfilter-hashsize", 500, minimum=2),
-            level=places.number("dupfilter-duplevel", 4, minimum=2),
-            cancel=_cancel if places.number("dupfilter-cancel", 0) else None,
-        )
         if mode is Mode.test:
-            judge_standard_input(judge)
+            judge_standard_input(_configured(places)[0])
         else:
-            serve(judge, places, workers=places.number("dupfilter-nthreads", 4, minimum=1))
+            serve(lambda: _configured(places), places)
+
+
+def _configured(places: FilterPlaces) -> tuple[Judge, int]:
+    from couriermail.filter.courierfilter import DuplicateJudge
+
+    judge = DuplicateJudge(
+        hash_size=places.number("dupfilter-hashsize", 500, minimum=2),
+        level=places.number("dupfilter-duplevel", 4, minimum=2),
+        cancel=_cancel if places.number("dupfilter-cancel", 0) else None,
+    )
+    return judge, places.number("dupfilter-nthreads", 4, minimum=1)
 
 
 def _cancel(queue_id: str, reason: str) -> None:

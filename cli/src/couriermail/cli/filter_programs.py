@@ -27,25 +27,19 @@ def find_places(config: str | None) -> FilterPlaces:
     return FilterPlaces(directory, state or state_directory(directory))
 
 
-def serve(
-    judge: Judge,
-    places: FilterPlaces,
-    *,
-    workers: int,
-    prepare: Callable[[], object] | None = None,
-) -> None:
+def serve(configure: Callable[[], tuple[Judge, int]], places: FilterPlaces) -> None:
     """Be a filter until standard input ends; log lines go to standard error.
 
     Args:
-        judge: decides.
+        configure: reads the settings; called when the socket is there, so that one that cannot
+            be used never lets mail pass unseen.  Returns the judge and the number of messages
+            judged at the same time.
         places: where the filter listens.
-        workers: messages judged at the same time.
-        prepare: runs when the filter listens and before it says that it is ready.
     """
-    from couriermail.filter.courierfilter import run_filter
+    from couriermail.filter.courierfilter import run_configured_filter
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    run_filter(judge, places=places, workers=workers, prepare=prepare)
+    run_configured_filter(configure, places=places)
 
 
 def judge_standard_input(judge: Judge) -> None:

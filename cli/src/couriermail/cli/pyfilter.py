@@ -11,7 +11,7 @@ from couriermail.cli.errors import reporting
 from couriermail.cli.filter_programs import find_places, serve
 
 if TYPE_CHECKING:
-    from couriermail.filter.courierfilter import Action
+    from couriermail.filter.courierfilter import Action, Judge
 
 __all__ = ["app", "main"]
 
@@ -67,15 +67,16 @@ def _serve(config: str | None) -> None:
     from couriermail.filter.courierfilter import FilterConfigError, ScriptJudge
 
     places = find_places(config)
-    judge = ScriptJudge(places.first_line("pyfilter") or "")
 
-    def load() -> None:
+    def load() -> tuple[Judge, int]:
+        workers = places.number("pyfilter-numprocs", 5, minimum=1)
+        judge = ScriptJudge(places.first_line("pyfilter") or "")
         if not judge.script:
             raise FilterConfigError("filters/pyfilter: not defined.")
         judge.load()
+        return judge, workers
 
-    workers = places.number("pyfilter-numprocs", 5, minimum=1)
-    serve(judge, places, workers=workers, prepare=load)
+    serve(load, places)
 
 
 def _try(script: str, body: str, *controls: str) -> None:

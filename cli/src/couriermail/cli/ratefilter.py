@@ -12,7 +12,7 @@ from couriermail.cli.errors import reporting
 from couriermail.cli.filter_programs import find_places, serve
 
 if TYPE_CHECKING:
-    from couriermail.filter.courierfilter import FilterPlaces
+    from couriermail.filter.courierfilter import FilterPlaces, Judge
 
 __all__ = ["app", "main"]
 
@@ -54,17 +54,21 @@ def ratefilter(
 ) -> None:
     """Refuse the mail of a sender that writes to too many; courierfilter runs this."""
     with reporting("ratefilter"):
-        from couriermail.filter.courierfilter import RateJudge
-
         places = find_places(config)
-        judge = RateJudge(
-            interval=places.number("ratefilter-interval", 60, minimum=60),
-            max_recipients=places.number("ratefilter-maxrcpts", 100),
-            min_uid=places.number("ratefilter-minuid", 100),
-            exempt=places.words("ratefilter-exempt"),
-            code=_code(places),
-        )
-        serve(judge, places, workers=WORKERS)
+        serve(lambda: _configured(places), places)
+
+
+def _configured(places: FilterPlaces) -> tuple[Judge, int]:
+    from couriermail.filter.courierfilter import RateJudge
+
+    judge = RateJudge(
+        interval=places.number("ratefilter-interval", 60, minimum=60),
+        max_recipients=places.number("ratefilter-maxrcpts", 100),
+        min_uid=places.number("ratefilter-minuid", 100),
+        exempt=places.words("ratefilter-exempt"),
+        code=_code(places),
+    )
+    return judge, WORKERS
 
 
 def _code(places: FilterPlaces) -> str:

@@ -12,7 +12,7 @@ from couriermail.cli.errors import reporting
 from couriermail.cli.filter_programs import find_places, serve
 
 if TYPE_CHECKING:
-    from couriermail.filter.courierfilter import FilterPlaces, SenderVerifier
+    from couriermail.filter.courierfilter import FilterPlaces, Judge, SenderVerifier
 
 __all__ = ["app", "main"]
 
@@ -50,11 +50,15 @@ def verifyfilter(
 ) -> None:
     """Refuse mail whose sender's server takes none for it; courierfilter runs this."""
     with reporting("verifyfilter"):
-        from couriermail.filter.courierfilter import VerifyJudge
-
         places = find_places(config)
-        workers = places.number("verifyfilter-nthreads", 10, minimum=1)
-        serve(VerifyJudge(_verifier(places)), places, workers=workers)
+        serve(lambda: _configured(places), places)
+
+
+def _configured(places: FilterPlaces) -> tuple[Judge, int]:
+    from couriermail.filter.courierfilter import VerifyJudge
+
+    workers = places.number("verifyfilter-nthreads", 10, minimum=1)
+    return VerifyJudge(_verifier(places)), workers
 
 
 def _verifier(places: FilterPlaces) -> SenderVerifier:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Judge,
         default_places,
         judge_request,
+        run_configured_filter,
         run_filter,
         started_by_supervisor,
     )
@@ -67,11 +68,10 @@ else:
             "errors": ("FilterConfigError", "FilterProtocolError", "FilterUnavailableError"),
             "framework": (
                 "FilterServer",
-                "Finding",
                 "Judge",
-                "Probe",
                 "default_places",
                 "judge_request",
+                "run_configured_filter",
                 "run_filter",
                 "started_by_supervisor",
             ),
@@ -129,6 +129,7 @@ __all__ = [
     "find_program",
     "judge_request",
     "reject",
+    "run_configured_filter",
     "run_filter",
     "started_by_supervisor",
     "switch_off",

@@ -46,6 +46,7 @@ __all__ = [
     "Judge",
     "default_places",
     "judge_request",
+    "run_configured_filter",
     "run_filter",
     "started_by_supervisor",
 ]
@@ -84,13 +85,46 @@ def run_filter(
         StorageError: the socket cannot be made.
         FilterConfigError: the filter's mode cannot be read.
     """
-    place = places or default_places()
-    server = FilterServer(judge, place, name or os.path.basename(sys.argv[0]), workers)
-    with server:
+
+    def configure() -> tuple[Judge, int]:
         if prepare is not None:
             prepare()
+        return judge, workers
+
+    run_configured_filter(configure, name=name, places=places)
+
+
+def run_configured_filter(
+    configure: Callable[[], tuple[Judge, int]],
+    *,
+    name: str | None = None,
+    places: FilterPlaces | None = None,
+) -> None:
+    """Be a filter whose settings are read once its socket is there.
+
+    A setting that cannot be used ends the program, as it should be mended; but mail is refused
+    for now from the first start on, and never passes because there was no socket (4.19).
+
+    Args:
+        configure: called when the socket is there and before the filter says that it is ready;
+            returns the judge and how many messages are judged at the same time.
+        name: the filter's name; the program's own by default.
+        places: where sockets and settings lie; `courierfilter` tells by default.
+
+    Raises:
+        StorageError: the socket cannot be made.
+        FilterConfigError: the filter's mode cannot be read.
+        Exception: whatever `configure` raises.
+    """
+    place = places or default_places()
+    with FilterServer(_not_ready, place, name or os.path.basename(sys.argv[0])) as server:
+        server.judge, server.workers = configure()
         say_ready()
         server.serve(LIFE_LINE)
+
+
+def _not_ready(message: FilteredMessage) -> str:
+    raise FilterUnavailableError("the settings were not read yet")
 
 
 def default_places() -> FilterPlaces:
