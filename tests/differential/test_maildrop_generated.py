@@ -165,6 +165,7 @@ def result_of_peer(process: Popen[bytes], home: Path) -> Result:
 def run_ours(home: Path, batch: list[str], end: str, message: bytes) -> Result:
     prepare(home, batch, end)
     with (home.parent / "out").open("w+b") as output, (home.parent / "err").open("w+b") as trace:
+        before = os.umask(0)  # it would take bits from maildir files; Debian sets it to UMASK
         host = LocalHost(home, output=output.fileno(), diagnostics=trace.fileno(), umask=0o007)
         try:
             compiled = compile_recipe((home / "r").read_bytes(), name="r")
@@ -176,6 +177,7 @@ def run_ours(home: Path, batch: list[str], end: str, message: bytes) -> Result:
             code = error.exit_code
         finally:
             host.close()
+            os.umask(before)
         output.seek(0)
         trace.seek(0)
         return code, lines(output.read()), complaints(trace.read()), files(home)
@@ -274,9 +276,10 @@ def matches_nothing(recipe: str) -> bool:
         return False
 
 
-def has_half_line(recipe: str) -> bool:
-    """True when a value may be `0.5` and a line end: false in Debian, as `0.50` is."""
-    return "getaddr" in recipe and ("0.5" in recipe or "/ 3" in recipe)
+def has_cut_fraction(recipe: str) -> bool:
+    """True when a value may be `0.` or `0.5` with a line end, whose truth is the other in Debian."""
+    is_cut = "getaddr" in recipe or "substr" in recipe
+    return is_cut and ("0.5" in recipe or "/ 3" in recipe)
 
 
 def has_idle_backslash(recipe: str) -> bool:
@@ -284,7 +287,7 @@ def has_idle_backslash(recipe: str) -> bool:
     return re.search(r"\\[ijmqyFIJMOTY]", recipe) is not None
 
 
-LEFT_OUT = (shows_hits, matches_nothing, may_keep_groups, has_half_line, has_idle_backslash)
+LEFT_OUT = (shows_hits, matches_nothing, may_keep_groups, has_cut_fraction, has_idle_backslash)
 
 
 def fewest(batch: list[str], end: str, message: bytes) -> list[str]:

@@ -189,6 +189,9 @@ class _Translator:
         else:
             end = self.at + 1
             body = sign
+        before = self.out[-1] if self.out else "|"
+        if before == "|" or (before[0] == "(" and before[-1] != ")"):
+            raise self.error("quantifier does not follow a repeatable item")
         if text[end : end + 1] in ("?", "+") and text[end : end + 1]:
             body += text[end]
             end += 1
@@ -521,19 +524,11 @@ class _Translator:
             self.at += 2
             return "\b"
         if kind in _OCTAL:
-            return self._class_octal()
+            return self._coded()
         if kind in ("8", "9"):  # no octal digits: themselves, as in PCRE2
             self.at += 2
             return kind
         return self._character()
-
-    def _class_octal(self) -> str:
-        end = self.at + 1
-        while self.text[end : end + 1] in _OCTAL and end < min(self.at + 4, len(self.text)):
-            end += 1
-        code = int(self.text[self.at + 1 : end], 8)
-        self.at = end
-        return self._made(code)
 
     def _range(self, low: str) -> str:
         text = self.text
