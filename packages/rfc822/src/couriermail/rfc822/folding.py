@@ -9,9 +9,10 @@ from __future__ import annotations
 from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.headers import Field
 
-__all__ = ["checked_field", "fold_parameters", "fold_text"]
+__all__ = ["checked_field", "fold_parameters", "fold_text", "without_controls"]
 
 _LINE_ENDS = str.maketrans("\r\n", "  ")
+_CONTROLS = str.maketrans("\r\0", "  ")
 
 
 def fold_text(name: str, value: str, *, width: int = 78) -> Field:
@@ -69,3 +70,8 @@ def checked_field(name: str, value: str) -> Field:
     if not name or not is_name or not is_folded or "\r" in value or "\0" in value:
         raise EncodingError(f"not a header field: {name[:40]!r}")
     return Field.make(name, value)
+
+
+def without_controls(value: str) -> str:
+    """Text of strangers without what some programs take for the end of a line or a text."""
+    return value.translate(_CONTROLS)

@@ -12,7 +12,7 @@ import attrs
 
 from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.flowed import FlowedLine
-from couriermail.rfc822.folding import checked_field, fold_text
+from couriermail.rfc822.folding import checked_field, fold_text, without_controls
 from couriermail.rfc822.header_text import decode_header
 from couriermail.rfc822.quoting import TextPart, find_plain_text, read_lines
 from couriermail.rfc822.report import choose_boundary
@@ -119,7 +119,7 @@ class Forward:
         else:
             value = f"{strip_subject(field.value if field else '')} (fwd)".strip(" ")
         own = b"".join(checked_field(name, value).raw for name, value in self.fields)
-        subject = fold_text("Subject", value, width=_SUBJECT_WIDTH).raw
+        subject = fold_text("Subject", without_controls(value), width=_SUBJECT_WIDTH).raw
         return own + subject + b"Mime-Version: 1.0\n"
 
     def _whole_header(self) -> bytes:

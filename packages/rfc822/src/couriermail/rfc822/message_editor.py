@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MessageEditor"]
 
 _WINDOW = 65_536
+_ENCODED = frozenset({"base64", "quoted-printable"})
 
 
 class MessageEditor:
@@ -140,18 +141,11 @@ class MessageEditor:
         Raises:
             EditError: the part is no leaf.
         """
-        from couriermail.rfc822.detection import detect_encoding
         from couriermail.rfc822.transfer import encode_base64, encode_quoted_printable
 
         entity = part.entity
         self._check_leaf(part)
-        encoding = entity.encoding if entity.encoding != "unknown" else "8bit"
-        found = detect_encoding(octets)
-        is_enough = found.encoding == "7bit" or (found.encoding == encoding == "8bit")
-        if encoding in ("7bit", "8bit") and not is_enough:
-            encoding = found.encoding
-        if self._has_delimiter(entity, octets) and encoding != "base64":
-            encoding = "base64"
+        encoding = self._encoding_for(entity, octets)
         if encoding == "base64":
             body = encode_base64(octets)
         elif encoding == "quoted-printable":
@@ -164,6 +158,21 @@ class MessageEditor:
             self._make_mime(part)
             self.set_field("Content-Transfer-Encoding", encoding, part)
         self._set_body(entity, body)
+
+    def _encoding_for(self, entity: Entity, octets: bytes) -> str:
+        """The transfer encoding of a new content; the one that the part has where it can be."""
+        from couriermail.rfc822.detection import detect_encoding
+
+        if self._has_delimiter(entity, octets):
+            return "base64"
+        encoding = entity.encoding if entity.encoding != "unknown" else "8bit"
+        if encoding in _ENCODED:
+            return encoding
+        if octets.count(b"\r") > octets.count(b"\r\n"):
+            return "quoted-printable"  # RFC 2045 2.7: one at the end would be the delimiter's
+        found = detect_encoding(octets)
+        is_enough = found.encoding == "7bit" or (found.encoding == encoding == "8bit")
+        return encoding if encoding == "binary" or is_enough else found.encoding
 
     def set_body(self, part: Part, octets: bytes) -> None:
         """Replaces a body as it is: what is given is not encoded.

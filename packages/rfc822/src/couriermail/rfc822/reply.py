@@ -20,7 +20,7 @@ from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.errors import EncodingError
 from couriermail.rfc822.feedback import FeedbackReport, feedback_field_name
 from couriermail.rfc822.flowed import parse_flowed
-from couriermail.rfc822.folding import checked_field, fold_text
+from couriermail.rfc822.folding import checked_field, fold_text, without_controls
 from couriermail.rfc822.idn import address_to_ascii
 from couriermail.rfc822.msgid import fold_references, parse_message_ids
 from couriermail.rfc822.quoting import TextPart, find_plain_text, read_lines
@@ -43,7 +43,6 @@ ReplyMode = Literal[
 
 _SUBJECT_WIDTH: Final = 70
 _ATTACHED: Final = b"Content-Disposition: attachment\n"
-_CONTROLS: Final = dict.fromkeys(map(ord, "\r\0"), " ")
 
 
 def _nobody(_address: str) -> bool:
@@ -154,7 +153,7 @@ class Reply:
     def _header_fields(self) -> list[tuple[str, str]]:
         to, cc = self.recipients
         answers = [
-            (name, _without_controls(fold_addresses(addresses, indent=4)))
+            (name, without_controls(fold_addresses(addresses, indent=4)))
             for name, addresses in (("To", to), ("Cc", cc))
             if addresses
         ]
@@ -171,9 +170,9 @@ class Reply:
         known = [*headers.get_fields("references"), *([] if own is None else [own])]
         ids = [found for field in known for found in parse_message_ids(field.value)]
         if ids:
-            yield "References", _without_controls(fold_references(ids))
+            yield "References", without_controls(fold_references(ids))
         if own is not None:
-            yield "In-Reply-To", _without_controls(own.value).strip(" \t")
+            yield "In-Reply-To", without_controls(own.value).strip(" \t")
 
     def _folded_subject(self) -> str:
         field = self.original.headers.field("subject")
@@ -184,7 +183,7 @@ class Reply:
             value = original
         else:
             value = f"Re: {strip_subject(original)}" if original.strip() else ""
-        raw = fold_text("Subject", _without_controls(value), width=_SUBJECT_WIDTH).raw
+        raw = fold_text("Subject", without_controls(value), width=_SUBJECT_WIDTH).raw
         return raw.decode("utf-8", "surrogateescape").partition(": ")[2].removesuffix("\n")
 
     def _written_header(self) -> bytes:
@@ -280,8 +279,3 @@ def _distinct(addresses: list[Address], seen: set[tuple[str, str]]) -> list[Addr
             seen.add(key)
             result.append(address)
     return result
-
-
-def _without_controls(value: str) -> str:
-    """Text of strangers without what some programs take for the end of a line or a text."""
-    return value.translate(_CONTROLS)
