@@ -163,6 +163,14 @@ def test_150_the_exit_codes_of_wrong_invocations(home: Path) -> None:
     assert b"Unable to open filter file, errno=2." in missing.stderr
 
 
+@pytest.mark.parametrize(("umask", "mode"), [("022", 0o644), ("02", 0o664), ("077", 0o600)])
+def test_133_messages_have_the_mode_that_umask_leaves(home: Path, umask: str, mode: int) -> None:
+    write(home / "recipe", f'UMASK={umask}\ncc "mb"\nto "Maildir"\n')
+    assert maildrop(home, "recipe").returncode == 0
+    (message,) = (home / "Maildir" / "new").iterdir()
+    assert message.stat().st_mode & 0o777 == (home / "mb").stat().st_mode & 0o777 == mode
+
+
 def test_152_the_file_of_an_embedded_name_is_searched_for(home: Path) -> None:
     assert maildrop(home, "-M", "x-y").returncode == 0
     for name in ("default", "x-default", "x-y-default", "x-y"):

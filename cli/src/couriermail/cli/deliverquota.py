@@ -128,7 +128,9 @@ def run(request: Request) -> int:
     from couriermail.maildir.errors import MaildirError, QuotaExceeded
     from couriermail.maildir.maildir import Maildir
 
-    box = Maildir(request.maildir, file_mode=0o666, with_virtual_size=request.with_virtual_size)
+    box = Maildir(
+        request.maildir, file_mode=0o666 & ~_umask(), with_virtual_size=request.with_virtual_size
+    )
     code = 0
     try:
         if request.create:
@@ -247,6 +249,13 @@ def _place(request: Request, error: MaildirError) -> str:
 
     path = error.path or ""
     return path if path.endswith(f"/{RULES_FILE}") else request.maildir
+
+
+def _umask() -> int:
+    """The process's file mode creation mask, which can be read only by setting another."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _exit_code(error: MaildirError) -> int:

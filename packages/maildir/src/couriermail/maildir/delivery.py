@@ -260,7 +260,7 @@ def prepare(
         flags: letters; a message with flags goes to `cur/`.
         keywords: stored for the message before it becomes visible.
         when: time of arrival, for the name and the file's times; now when None.
-        mode: permission bits of the file, less the umask.
+        mode: permission bits of the file, whatever the umask.
         unique: tells the message apart from others that this process delivers at the same
             moment; a running number when None.
         with_virtual_size: state the size with CRLF line ends in the name as well, for Dovecot
@@ -401,6 +401,8 @@ def _write(
     except OSError as error:
         raise maildir_error(error, "cannot create", tmp) from error
     try:
+        if mode & 0o077:  # umasks hardly ever touch the owner's bits
+            os.fchmod(descriptor, mode)
         size = write_message(descriptor, chunks, virtual)
         if when is not None:
             os.utime(descriptor, (when, when))

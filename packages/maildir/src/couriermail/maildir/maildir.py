@@ -35,7 +35,7 @@ class Maildir:
 
     Attributes:
         path: the directory; a relative one is taken from the process's directory at each use.
-        file_mode: permission bits of messages delivered through this object, less the umask.
+        file_mode: permission bits of messages delivered through this object, whatever the umask.
         with_virtual_size: names of messages delivered through this object state their size with
             CRLF line ends as well (`,W=`), which saves Dovecot from reading them for it.
     """
@@ -411,7 +411,9 @@ class Maildir:
         """
         from couriermail.maildir.quota_warning import warn_if_full
 
-        return warn_if_full(self.path, template, percent=percent, clock=self._clock)
+        return warn_if_full(
+            self.path, template, percent=percent, mode=self.file_mode, clock=self._clock
+        )
 
     @property
     def keywords(self) -> KeywordStore:

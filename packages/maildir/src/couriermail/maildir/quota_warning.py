@@ -40,6 +40,7 @@ def warn_if_full(
     *,
     percent: int,
     repeat_seconds: int = REPEAT_SECONDS,
+    mode: int = 0o600,
     clock: Clock | None = None,
 ) -> MaildirKey | None:
     """Deliver a warning, if the mailbox is that full and none was delivered lately.
@@ -49,6 +50,7 @@ def warn_if_full(
         template: a message without the headers Date and Message-Id, which are put first.
         percent: warn from this share of the quota on.
         repeat_seconds: least time between two warnings.
+        mode: permission bits of the message.
         clock: the machine's clock when None.
 
     Returns:
@@ -64,7 +66,7 @@ def warn_if_full(
     if not _mark(f"{owner}/{WARNING_FILE}", now, repeat_seconds):
         return None
     warning = prepare(
-        owner, [_headers(now), template], ledger=None, when=now, mode=0o666, unique="warn"
+        owner, [_headers(now), template], ledger=None, when=now, mode=mode, unique="warn"
     )
     key = warning.commit()
     append_line(owner, Usage(warning.size, 1))
