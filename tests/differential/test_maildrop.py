@@ -237,7 +237,7 @@ def test_letters_that_fold_across_ascii_do_so_as_in_debian(tmp_path: Path) -> No
 
 WRONG_PATTERNS = [
     "[:alpha:]", "a[=b=]", "[[.a.]]", "[[=a=]]", r"(a)\2", r"\1", r"(?1)", "(?&!c)b", "(?&x)", "(?P=x)",
-    "(?(=.)Ho", "(?(2)a)", "(", "a)", "[a", "(+)", "*a", "a|+", r"\k{x}", r"(?P<n>a)\k{m}",
+    "(?(=.)Ho", "(?(2)a)", "(", "a)", "[a", "(+)", "*a", "a|+", "a(*", "(*)b", "^*a", "a$+", r"a\b*b", r"a\B?b", r"\A?a", r"a\z*", r"x\K+a", r"\k{x}", r"(?P<n>a)\k{m}",
 ]  # fmt: skip
 
 

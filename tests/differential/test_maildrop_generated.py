@@ -35,7 +35,7 @@ from couriermail.filter import (
     walk,
 )
 from couriermail.filter.search import CompiledPattern, PatternError
-from couriermail.filter.syntax import Binary, Evaluate, Foreach, Match, Node, Pattern
+from couriermail.filter.syntax import Binary, Evaluate, Foreach, Match, Node, Pattern, Text
 
 pytestmark = pytest.mark.peer("maildrop")
 
@@ -48,7 +48,7 @@ SCRATCH = MEMORY if os.access(MEMORY, os.W_OK) else None
 
 DIFFERENCES = {
     "a hit of a message pattern is 1, in Debian 2": "spec 4.8: a bug of 2.9; compared as truth",
-    "not-a-number is nan, in Debian -nan": "spec 4.3: its sign has no meaning; nothing is divided by zero",
+    "not-a-number is nan, in Debian -nan": "spec 4.3: its sign has no meaning and is not compared",
     "0.0 is false and 0.50 true": "spec 4.3: Debian does not look at the digit after `0.`",
     "a backslash before a letter without a meaning is an error": "PCRE2; Debian's maildrop has PCRE 8",
     "a group that takes no part is empty": "spec 4.8: Debian keeps the old value behind the last that does",
@@ -165,7 +165,7 @@ def result_of_peer(process: Popen[bytes], home: Path) -> Result:
 def run_ours(home: Path, batch: list[str], end: str, message: bytes) -> Result:
     prepare(home, batch, end)
     with (home.parent / "out").open("w+b") as output, (home.parent / "err").open("w+b") as trace:
-        before = os.umask(0)  # it would take bits from maildir files; Debian sets it to UMASK
+        before = os.umask(0o007)  # the command's own
         host = LocalHost(home, output=output.fileno(), diagnostics=trace.fileno(), umask=0o007)
         try:
             compiled = compile_recipe((home / "r").read_bytes(), name="r")
@@ -184,7 +184,7 @@ def run_ours(home: Path, batch: list[str], end: str, message: bytes) -> Result:
 
 
 def lines(output: bytes) -> list[bytes]:
-    return output.split(b"\n")
+    return output.replace(b"-nan", b"nan").split(b"\n")
 
 
 def complaints(trace: bytes) -> list[bytes]:
@@ -225,8 +225,13 @@ def comparable_recipe(writer: RecipeWriter) -> str:
     """A recipe without those accepted differences that a mistake, or luck, can bring in."""
     while True:
         recipe = writer.recipe()
-        if not any(left_out(recipe) for left_out in LEFT_OUT):
+        if not is_left_out(recipe):
             return recipe
+
+
+def is_left_out(recipe: str) -> bool:
+    """True when an accepted difference may show in it."""
+    return any(left_out(recipe) for left_out in LEFT_OUT)
 
 
 def shows_hits(recipe: str) -> bool:
@@ -240,7 +245,7 @@ def shows_hits(recipe: str) -> bool:
         inner: Node | None = None
         if isinstance(node, Match):
             inner = node.pattern
-        elif isinstance(node, Binary) and node.operator == "!=":
+        elif isinstance(node, Binary) and node.operator == "!=" and is_zero(node.right):
             inner = node.left
         elif isinstance(node, Evaluate):
             inner = node.expression
@@ -253,6 +258,11 @@ def shows_hits(recipe: str) -> bool:
         if isinstance(node, Pattern) and not re.search(rb"[-+.0-9]", node.options)
     ]
     return any(id(node) not in judged for node in plain)
+
+
+def is_zero(node: Node) -> bool:
+    """True for a literal 0: what is compared with it is looked at as truth."""
+    return isinstance(node, Text) and [text for _, text in node.parts] == [b"0"]
 
 
 def may_keep_groups(recipe: str) -> bool:
@@ -284,7 +294,7 @@ def has_cut_fraction(recipe: str) -> bool:
 
 def has_idle_backslash(recipe: str) -> bool:
     """True when a pattern may have a backslash before a letter that it means nothing for."""
-    return re.search(r"\\[ijmqyFIJMOTY]", recipe) is not None
+    return re.search(r"\\[ijmqyFIJMOTY]|\[[^]]*\\z", recipe) is not None
 
 
 LEFT_OUT = (shows_hits, matches_nothing, may_keep_groups, has_cut_fraction, has_idle_backslash)
@@ -308,6 +318,8 @@ def compare(seed: int, batches: int) -> int:
         end, message = writer.random.choice(ENDS), writer.random.choice(MESSAGES)
         if difference(batch, end, message):
             fewer = fewest(batch, end, message)
+            if is_left_out("\n".join(fewer)):
+                continue  # one sets the variable, another shows the difference
             found = difference(fewer, end, message)
             recipes = "\n-- and\n".join(fewer)
             pytest.fail(f"seed {seed}:\n{recipes}\n-- {end}\n{message!r}\n{found}")

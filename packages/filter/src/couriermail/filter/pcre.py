@@ -24,15 +24,14 @@ from couriermail.filter.patterncodes import (
     is_name,
     posix_end,
 )
+from couriermail.filter.translation import Translation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ClassVar
 
-    from couriermail.filter.chains import Chain
-
-__all__ = ["CONTROLS", "PatternError", "Translation", "quantifier_end", "translate"]
+__all__ = ["CONTROLS", "PatternError", "quantifier_end", "translate"]
 
 CONTROLS = {"a": "\a", "e": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NEVER = "(?!)"
@@ -43,35 +42,6 @@ _FLAGS = frozenset("imsx-^")
 _OUTSIDE = "POSIX named classes are supported only within a class"
 _COLLATING = "POSIX collating elements are not supported"
 _OCTAL = frozenset("01234567")
-
-
-class Translation:
-    """A rewritten pattern.
-
-    Attributes:
-        source: the pattern in the syntax of `regex` VERSION1.
-        is_block_safe: True when it may search many lines at once.
-        needs_text: True when it cannot be compiled for byte subjects.
-        required: literals that every match contains, as written.
-        chain: the whole pattern when it is literals joined by `.*`; None for other patterns.
-    """
-
-    __slots__ = ("chain", "is_block_safe", "needs_text", "required", "source")
-
-    def __init__(
-        self,
-        source: str,
-        *,
-        is_block_safe: bool,
-        needs_text: bool,
-        required: tuple[str, ...],
-        chain: Chain | None,
-    ) -> None:
-        self.source = source
-        self.is_block_safe = is_block_safe
-        self.needs_text = needs_text
-        self.required = required
-        self.chain = chain
 
 
 def translate(pattern: str, *, in_block: bool, is_ascii: bool) -> Translation:
@@ -98,6 +68,7 @@ class _Translator:
         self.needs_text = not pattern.isascii()
         self.depth = 0
         self.out: list[str] = []
+        self.asserted = 0  # pieces of `out` up to the last assertion without parentheses
         self.literals = Literals()
         self.groups = GroupReferences()
 
@@ -132,6 +103,11 @@ class _Translator:
         self.out.append(_quoted(char))
         self.literals.add(char, in_group=self.depth > 0)
 
+    def assertion(self, source: str) -> None:
+        """Emit an assertion that is no group: nothing may be repeated behind it."""
+        self.other(source)
+        self.asserted = len(self.out)
+
     def other(self, source: str) -> None:
         """Emit something that is not a literal."""
         self.out.append(source)
@@ -155,6 +131,7 @@ class _Translator:
         is_edge = self.at == (0 if char == "^" else len(self.text) - 1)
         self.at += 1
         self.out.append(char)
+        self.asserted = len(self.out)
         if is_edge and self.depth == 0:
             self.literals.anchor()
         else:
@@ -190,7 +167,8 @@ class _Translator:
             end = self.at + 1
             body = sign
         before = self.out[-1] if self.out else "|"
-        if before == "|" or (before[0] == "(" and before[-1] != ")"):
+        is_open = before == "|" or (before[0] == "(" and before[-1] != ")")
+        if is_open or self.asserted == len(self.out):
             raise self.error("quantifier does not follow a repeatable item")
         if text[end : end + 1] in ("?", "+") and text[end : end + 1]:
             body += text[end]
@@ -271,20 +249,20 @@ class _Translator:
     def _boundary(self, char: str) -> None:
         self.at += 2
         if self.is_ascii:
-            self.other(f"\\{char}")
+            self.assertion(f"\\{char}")
         else:
-            self.other(_BOUNDARY if char == "b" else _NO_BOUNDARY)
+            self.assertion(_BOUNDARY if char == "b" else _NO_BOUNDARY)
 
     def _edge(self, char: str) -> None:
         self.at += 2
         if self.in_block:
-            self.other("^" if char == "A" else "$")
+            self.assertion("^" if char == "A" else "$")
         else:
-            self.other({"A": r"\A", "Z": r"(?=\n?\Z)", "z": r"\Z"}[char])
+            self.assertion({"A": r"\A", "Z": r"(?=\n?\Z)", "z": r"\Z"}[char])
 
     def _keep(self, char: str) -> None:
         self.at += 2
-        self.other(r"\K")
+        self.assertion(r"\K")
 
     def _no_line_end(self, char: str) -> None:
         self.at += 2
@@ -352,7 +330,8 @@ class _Translator:
 
     def _open(self) -> None:
         text, at = self.text, self.at
-        if text.startswith("(*", at):
+        word = text[at + 2 : at + 3]
+        if text.startswith("(*", at) and (word.isalpha() or word == ":"):
             raise self.error("(*VERBS) are not supported", is_unsupported=True)
         if not text.startswith("(?", at):
             self._group("(", 1)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         ) -> _Match[T] | None: ...
         def finditer(self, subject: T, *, timeout: float) -> Iterator[_Match[T]]: ...
 
-    from couriermail.filter.pcre import Translation
+    from couriermail.filter.translation import Translation
 
 __all__ = ["CompiledPattern", "Found", "Options", "PatternError", "Subject", "parse_options"]
 
@@ -72,14 +72,14 @@ class Options:
 
 
 def parse_options(text: bytes) -> Options:
-    """Read option letters and, behind them, `[xxx][,yyy]`."""
+    """Read option letters and `[xxx][,yyy]`; letters behind the numbers count as well."""
     at = 0
     while at < len(text) and text[at] not in _NUMBER_START:
         at += 1
     if at == len(text):
         return Options(text, None, 1.0)
-    weight, comma, factor = text[at:].partition(b",")
-    return Options(text[:at], to_number(weight), to_number(factor) if comma else 1.0)
+    weight, _, factor = text[at:].partition(b",")
+    return Options(text, to_number(weight), to_number(factor) if factor else 1.0)
 
 
 class Subject:
