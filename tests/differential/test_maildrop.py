@@ -218,6 +218,13 @@ FOLDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("text", [r"a\/b", r"a\\\/b", r"bo\\", r"\\\\", r"\\|c", r"a\\\\/b"])
+def test_a_backslash_that_is_escaped_escapes_no_slash(tmp_path: Path, text: str) -> None:
+    recipe = f"echo (/{text}/:1,1)"
+    expected = run_peer(tmp_path / "peer", recipe, PLAIN_MESSAGE)
+    assert run_ours(tmp_path / "ours", recipe, PLAIN_MESSAGE) == expected
+
+
 def test_letters_that_fold_across_ascii_do_so_as_in_debian(tmp_path: Path) -> None:
     """U+212A is a `k` and U+017F an `s` without regard to case, but neither is in a set."""
     recipe = ""
@@ -237,7 +244,8 @@ def test_letters_that_fold_across_ascii_do_so_as_in_debian(tmp_path: Path) -> No
 
 WRONG_PATTERNS = [
     "[:alpha:]", "a[=b=]", "[[.a.]]", "[[=a=]]", r"(a)\2", r"\1", r"(?1)", "(?&!c)b", "(?&x)", "(?P=x)",
-    "(?(=.)Ho", "(?(2)a)", "(", "a)", "[a", "(+)", "*a", "a|+", "a(*", "(*)b", "^*a", "a$+", r"a\b*b", r"a\B?b", r"\A?a", r"a\z*", r"x\K+a", r"\k{x}", r"(?P<n>a)\k{m}",
+    "(?(=.)Ho", "(?(2)a)", "(", "a)", "[a", "(+)", "*a", "a|+", "a(*", "(*)b", "^*a", "a$+", r"a\b*b", r"a\B?b",
+    r"\A?a", r"a\z*", r"x\K+a", r"\k{x}", r"(?P<n>a)\k{m}",
 ]  # fmt: skip
 
 

@@ -204,7 +204,7 @@ class Lexer:
             return self._token("DIV", start)
         line_end = _first_line_end(text, start)
         end = text.find(b"/", start + 1, line_end)
-        while end > 0 and text[end - 1] == 0x5C:
+        while end > 0 and _is_escaped(text[start + 1 : end]):
             end = text.find(b"/", end + 1, line_end)
         if end < 0:
             self._at = line_end
@@ -274,6 +274,14 @@ class Lexer:
                 self._line_start = at + 1
             at += 1
         return at
+
+
+def _is_escaped(before: bytes) -> bool:
+    r"""True when the sign behind this text is escaped: `\\/` ends a pattern, as Debian's does.
+
+    The specification (4.1 rule 6) has it that any backslash before the sign is enough.
+    """
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 
 
 def _first_line_end(text: bytes, at: int) -> int:
