@@ -305,6 +305,16 @@ def test_146_a_nearly_full_maildir_gets_one_warning_a_day(home: Path) -> None:
     assert delivered(home) == 2
 
 
+def test_a_full_maildir_ends_with_the_exit_code_that_the_recipe_chose(home: Path) -> None:
+    recipe = 'MAILDIRQUOTA="1C"\ncc "./Maildir"\nto "./Maildir"\n'
+    write(home / ".mailfilter", recipe)
+    assert maildrop(home).returncode == 75
+    write(home / ".mailfilter", f"QUOTA_EXITCODE=77\n{recipe}")
+    done = maildrop(home)
+    assert (done.returncode, delivered(home)) == (77, 1)
+    assert b"maildrop: maildir over quota." in done.stderr
+
+
 def test_the_text_of_the_warning_comes_from_the_configuration_or_there_is_none(home: Path) -> None:
     Maildir(home / "Maildir").set_quota("300S")
     assert maildrop(home, "-w1").returncode == 0

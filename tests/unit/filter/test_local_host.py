@@ -16,6 +16,7 @@ from couriermail.filter import (
     RecipeRuntimeError,
     compile_recipe,
 )
+from couriermail.filter.errors import OverQuotaError
 from couriermail.filter.locking import LockRefresher
 from couriermail.maildir import LockPolicy, Maildir
 from couriermail.table import build_table
@@ -85,6 +86,31 @@ def test_136_a_full_maildir_is_an_error_that_can_be_trapped(tmp_path: Path) -> N
     assert len([*(tmp_path / "md/new").iterdir()]) == 1
     with pytest.raises(RecipeRuntimeError, match=r"maildir over quota\."):
         run(tmp_path, "to md")
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("", 75), ("77", 77), (" 77 ", 77), ("0", 75), ("256", 75), ("-1", 75), ("no", 75)],
+)
+def test_the_exit_code_of_a_full_maildir_is_the_recipes_but_never_0(
+    value: str, code: int, tmp_path: Path
+) -> None:
+    Maildir.create(tmp_path / "md")
+    with pytest.raises(OverQuotaError) as caught:
+        run(tmp_path, f'QUOTA_EXITCODE="{value}"\nMAILDIRQUOTA="1C"\ncc md\ncc md')
+    assert caught.value.exit_code == code
+    assert len([*(tmp_path / "md/new").iterdir()]) == 1
+
+
+def test_a_copy_into_a_full_maildir_can_be_a_warning_but_to_never_is(tmp_path: Path) -> None:
+    Maildir.create(tmp_path / "md")
+    Maildir.create(tmp_path / "other")
+    start = 'QUOTA_CC_WARNS=1\nMAILDIRQUOTA="1C"\n'
+    run(tmp_path, f"{start}cc md\ncc md\nto other")
+    assert len([*(tmp_path / "md/new").iterdir()]) == 1
+    assert len([*(tmp_path / "other/new").iterdir()]) == 1
+    with pytest.raises(OverQuotaError):
+        run(tmp_path, f"{start}to md")
 
 
 def test_137_a_command_that_is_killed_gives_255(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except CouriermailError as error:
         _explain(error)
+        return _status_of(error)
     except OSError as error:
         _say(f"maildrop: {error}")
     except RecursionError:
@@ -170,6 +171,12 @@ def _refuse_unavailable(request: Request) -> None:
         raise Refused("The option -t is not available.")
     if "user" in request.values and "ids" in request.values:
         raise Refused("Cannot use both -d and -D options.")
+
+
+def _status_of(error: CouriermailError) -> int:
+    from couriermail.filter.errors import OverQuotaError
+
+    return error.exit_code if isinstance(error, OverQuotaError) else TEMPORARY
 
 
 def _explain(error: CouriermailError) -> None:

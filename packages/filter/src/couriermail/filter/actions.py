@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from couriermail.filter.errors import RecipeRuntimeError, RecipeSyntaxError
+from couriermail.filter.errors import OverQuotaError, RecipeRuntimeError, RecipeSyntaxError
 from couriermail.filter.run import Finished
-from couriermail.filter.values import exit_code, unescape
+from couriermail.filter.values import exit_code, is_true, unescape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ def _finish(run: Run) -> None:
 
 
 def _cc(run: Run, value: bytes) -> None:
-    _deliver(run, value, verb="cc")
+    try:
+        _deliver(run, value, verb="cc")
+    except OverQuotaError as error:
+        if not is_true(run.variables.get(b"QUOTA_CC_WARNS", b"")):
+            raise
+        run.host.trace(b"maildrop: warning: %b: %b" % (bytes(value), error.reason.encode()))
 
 
 def _deliver(run: Run, value: bytes, *, verb: str) -> None:

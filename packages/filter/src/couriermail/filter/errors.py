@@ -1,6 +1,7 @@
 """The errors of the filter room.
 
-All of them are temporary (exit code 75, spec filter 5): whatever is wrong with a recipe or
+All of them are temporary (exit code 75, spec filter 5; an administrator may choose another for
+full maildirs): whatever is wrong with a recipe or
 with the place it delivers to, the message stays where it is and is tried again.
 
 This module imports nothing heavy: `maildrop` runs once per message.
@@ -12,6 +13,7 @@ from couriermail.core.errors import CouriermailError
 
 __all__ = [
     "FilterError",
+    "OverQuotaError",
     "RecipeLimitError",
     "RecipeRuntimeError",
     "RecipeSyntaxError",
@@ -99,6 +101,18 @@ class RecipeRuntimeError(FilterError):
     def __str__(self) -> str:
         place = f" ({self.name}:{self.line}:{self.column})" if self.line else ""
         return f"{self.reason}{place}"
+
+
+class OverQuotaError(RecipeRuntimeError):
+    """A maildir that is too full for the message, which is kept.
+
+    Attributes:
+        exit_code: what `maildrop` ends with: QUOTA_EXITCODE, or 75 (spec filter 7, item 11).
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("maildir over quota.")
+        self.exit_code = exit_code
 
 
 class RecipeLimitError(RecipeRuntimeError):

@@ -10,7 +10,7 @@ import os
 import time
 
 from couriermail.filter.commands import CANNOT_EXECUTE, MAX_CAPTURED, CommandRunner
-from couriermail.filter.errors import RecipeRuntimeError
+from couriermail.filter.errors import OverQuotaError, RecipeRuntimeError
 from couriermail.filter.message import complete_chunks
 from couriermail.filter.outcome import CommandResult
 
@@ -107,7 +107,7 @@ class LocalHost:
                 return "maildir"
             self._deliver_to_file(path, message, options)
         except MaildirError as error:
-            raise self._refusal(error) from error
+            raise self._refusal(error, options) from error
         return "mbox"
 
     def _deliver_to_maildir(
@@ -166,11 +166,11 @@ class LocalHost:
             locking=lock_policy(options.variables, options.text(b"LOCKEXT") or ".lock"),
         )
 
-    def _refusal(self, error: MaildirError) -> RecipeRuntimeError:
+    def _refusal(self, error: MaildirError, options: DeliveryOptions) -> RecipeRuntimeError:
         from couriermail.maildir import QuotaExceeded
 
         if isinstance(error, QuotaExceeded):
-            return RecipeRuntimeError("maildir over quota.")
+            return OverQuotaError(options.quota_exit_code())
         return RecipeRuntimeError(f"Unable to deliver to mailbox. {error}")
 
     # -- commands ------------------------------------------------------------------------

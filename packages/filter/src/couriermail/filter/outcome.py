@@ -84,7 +84,8 @@ class DeliveryOptions:
 
     Attributes:
         sender: envelope sender for the `From ` line of mbox files.
-        variables: all variables; UMASK, FLAGS, KEYWORDS, MAILDIRQUOTA and LOCK* are meant.
+        variables: all variables; UMASK, FLAGS, KEYWORDS, MAILDIRQUOTA, QUOTA_EXITCODE and
+            LOCK* are meant.
     """
 
     __slots__ = ("sender", "variables")
@@ -100,6 +101,15 @@ class DeliveryOptions:
         digits = text[len(sign) :]
         octal = digits[: len(digits) - len(digits.lstrip(b"01234567"))]
         return int(sign + octal, 8) & 0o777 if octal else 0o077
+
+    def quota_exit_code(self) -> int:
+        """QUOTA_EXITCODE, 1 to 255; 75 where it is unset or none of these.
+
+        0 would tell the mail system that a message was delivered which is stored nowhere.
+        """
+        text = self.variables.get(b"QUOTA_EXITCODE", b"").strip()
+        code = int(text) if text.isdigit() and len(text) <= 3 else 0
+        return code if 0 < code <= 255 else 75
 
     def text(self, name: bytes) -> str:
         """A variable as text; the empty string when it is unset."""
