@@ -332,5 +332,6 @@ def test_five_thousand_generated_recipes_have_the_same_effect_as_in_debian() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_fresh_generated_recipes_have_the_same_effect_as_in_debian() -> None:
     assert compare(SystemRandom().getrandbits(32), 10 * BATCHES) >= 50_000
