@@ -46,6 +46,26 @@ def test_the_command_knows_the_studies() -> None:
 
 
 @pytest.mark.parametrize(
+    ("recipe", "code", "converted", "words"),
+    [
+        (b"/^X: !(a|b)/\nto $MATCH2\n", 0, "/^X: ((?:a|b))/\nto $MATCH1\n", ""),
+        (b"exit\n/a$X/\n", 65, "exit\n# 2:1: not converted: ", "old:2:1: not converted: "),
+        (None, 66, "", "No such file"),
+    ],
+)
+def test_a_recipe_of_maildrop_1_is_rewritten(
+    home: Path, recipe: bytes | None, code: int, converted: str, words: str
+) -> None:
+    if recipe is not None:
+        (home / "old").write_bytes(recipe)
+    status, output, complaints = maildrop(home, "--convert-old", "old")
+    assert status == code
+    assert output.startswith(converted)
+    assert words in complaints
+    assert bool(complaints) is bool(code)
+
+
+@pytest.mark.parametrize(
     ("names", "code", "words"),
     [
         (["good"], 0, ""),

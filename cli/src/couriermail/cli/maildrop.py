@@ -47,7 +47,7 @@ OPTIONS_WITH_VALUE = {
     "W": "warn_file",
 }
 # As the first word: what is done with a recipe instead of a delivery.
-STUDIES = frozenset(("--check", "--dry-run", "--explain"))
+STUDIES = frozenset(("--check", "--convert-old", "--dry-run", "--explain"))
 SWITCHES = {"a": "account_errors", "m": "embedded", "v": "version"}
 
 QUOTA_WARNING_FILE = "quotawarnmsg"

@@ -31,6 +31,7 @@ Without delivering anything, as the first word; each has a --help of its own:
   maildrop --check ./recipe             look for mistakes
   maildrop --explain ./recipe < message show which line matched what
   maildrop --dry-run ~/Maildir ./recipe show where each message would go
+  maildrop --convert-old ./recipe       rewrite a recipe of maildrop 1.x
 """
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)

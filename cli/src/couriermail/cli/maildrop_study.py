@@ -1,4 +1,4 @@
-"""`maildrop --check`, `--explain` and `--dry-run`: what recipes do, without delivering anything.
+"""`maildrop --check`, `--explain`, `--dry-run`, `--convert-old`: recipes, without a delivery.
 
 Separate from the command that delivers, so that it loads none of this.
 """
@@ -29,6 +29,7 @@ from couriermail.filter import (
     Severity,
     check_recipe,
     compile_recipe,
+    convert_old,
     dry_run,
 )
 from couriermail.filter.explaining import explain
@@ -69,6 +70,16 @@ Examples:
   maildrop --dry-run --totals archive.mbox ./new-recipe
   maildrop --dry-run --json ~/Maildir ./new-recipe
 """
+_CONVERT_HELP = """
+The new recipe is written to standard output. What could not be converted is listed on standard
+error, and a comment in the new recipe names it.
+
+Exit codes: 0 all was converted; 65 something was not; 66 the recipe cannot be read.
+
+\b
+Example:
+  maildrop --convert-old ~/.mailfilter > new-recipe
+"""
 
 _RUN_COMMANDS = typer.Option(
     "--run-commands", help="Run `commands`, xfilter and system, but no deliveries."
@@ -86,8 +97,13 @@ def _app() -> typer.Typer:
 
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
-check_app, explain_app, dry_run_app = _app(), _app(), _app()
-APPS = {"--check": check_app, "--explain": explain_app, "--dry-run": dry_run_app}
+check_app, explain_app, dry_run_app, convert_app = _app(), _app(), _app(), _app()
+APPS = {
+    "--check": check_app,
+    "--explain": explain_app,
+    "--dry-run": dry_run_app,
+    "--convert-old": convert_app,
+}
 
 
 def study(arguments: Sequence[str]) -> NoReturn:
@@ -193,6 +209,16 @@ def dry_run_messages(
             progress.advance(decision.weight)
     _print_totals(totals, as_json=as_json)
     sys.exit(TEMPORARY if totals.failed else 0)
+
+
+@convert_app.command(epilog=_CONVERT_HELP, context_settings=_HELP_NAMES)
+def convert(recipe: Annotated[str, typer.Argument(metavar="RECIPE")]) -> None:
+    """Rewrite the patterns of a recipe of maildrop 1.x for today's language."""
+    conversion = convert_old(_read_recipe(recipe), recipe)
+    sys.stdout.buffer.write(conversion.text)
+    for finding in conversion.findings:
+        print(finding.render(), file=sys.stderr)
+    sys.exit(ERRORS if conversion.findings else CLEAN)
 
 
 def _read_recipe(name: str) -> bytes:

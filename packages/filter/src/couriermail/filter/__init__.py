@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AutoreplyHistoryError,
     )
     from couriermail.filter.checking import check_recipe
+    from couriermail.filter.converting import Conversion, ConversionFinding, convert_old
     from couriermail.filter.decision import DecisionHost
     from couriermail.filter.dryrun import Decision, DryRunTotals, dry_run
     from couriermail.filter.errors import (
@@ -67,6 +68,7 @@ else:
                 "AutoreplyHistoryError",
             ),
             "checking": ("check_recipe",),
+            "converting": ("Conversion", "ConversionFinding", "convert_old"),
             "dryrun": (
                 "Decision",
                 "DryRunTotals",
@@ -124,6 +126,8 @@ __all__ = [
     "AutoreplyRules",
     "BytesMessage",
     "CommandResult",
+    "Conversion",
+    "ConversionFinding",
     "Database",
     "Decision",
     "DecisionHost",
@@ -155,6 +159,7 @@ __all__ = [
     "StoredMessage",
     "check_recipe",
     "compile_recipe",
+    "convert_old",
     "decide_autoreply",
     "dry_run",
     "encode_environment",

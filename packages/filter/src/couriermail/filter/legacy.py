@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from couriermail.filter.search import Found, Subject
 
-__all__ = ["LegacyPattern", "translate_legacy"]
+__all__ = ["LegacyPattern", "legacy_pieces", "translate_legacy"]
 
 _OCTAL_DIGITS = frozenset(b"%d" % digit for digit in range(8))
 _CONTROLS = {letter: b"\\" + letter for letter in (b"r", b"n", b"t", b"f")} | {b"v": rb"\x0b"}
@@ -68,9 +68,7 @@ def translate_legacy(pattern: bytes) -> tuple[bytes, int]:
         The pattern, and the number of its segments.
     """
     segments: list[bytes] = [b""]
-    at = 0
-    while at < len(pattern):
-        piece, at = _piece(pattern, at)
+    for piece in legacy_pieces(pattern):
         if piece == b"!":
             segments.append(b"")
         else:
@@ -78,6 +76,16 @@ def translate_legacy(pattern: bytes) -> tuple[bytes, int]:
     if len(segments) == 1:
         return segments[0], 1
     return b"".join(b"(%b)" % segment for segment in segments), len(segments)
+
+
+def legacy_pieces(pattern: bytes) -> list[bytes]:
+    """What each sign, escape or set of a 1.x pattern becomes; `!` alone separates segments."""
+    pieces: list[bytes] = []
+    at = 0
+    while at < len(pattern):
+        piece, at = _piece(pattern, at)
+        pieces.append(piece)
+    return pieces
 
 
 def _piece(pattern: bytes, at: int) -> tuple[bytes, int]:

@@ -47,11 +47,22 @@ class Token:
         line: 1-based line where the token begins.
         column: 1-based column where it begins, in bytes.
         offset: byte offset where it begins.
+        end: byte offset behind it.
         end_line: line where it ends; a string may go on in the next lines.
         detail: for `ERROR`, the extra diagnostic line, or the empty string.
     """
 
-    __slots__ = ("column", "detail", "end_line", "kind", "line", "offset", "options", "value")
+    __slots__ = (
+        "column",
+        "detail",
+        "end",
+        "end_line",
+        "kind",
+        "line",
+        "offset",
+        "options",
+        "value",
+    )
 
     def __init__(
         self,
@@ -69,7 +80,7 @@ class Token:
         self.options = options
         self.line = self.end_line = line
         self.column = column
-        self.offset = offset
+        self.offset = self.end = offset
         self.detail = detail
 
     def __repr__(self) -> str:
@@ -108,6 +119,7 @@ class Lexer:
         """The next token; `EOF` again and again at the end."""
         token = self._scan()
         token.end_line = self.line
+        token.end = self._at
         self._last = token.kind
         if self._on_token is not None:
             self._on_token(token)
