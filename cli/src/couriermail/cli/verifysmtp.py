@@ -25,10 +25,14 @@ Examples:
   SENDER=ann@example.org verifysmtp -n -t ~/.trackdir      in a recipe: exit code 1 when the
   sender cannot be verified; what was found is remembered in the directory, if there is one
 
+  cp $(verifysmtp --recipes) /etc/courier/maildroprcs/     recipes that do so, for `include`
+
 It asks the mail servers on port 25 and needs dnspython (`pip install 'couriermail-mta[verify]'`).
 
 Exit codes: 0 all addresses are good; 1 one is not; 2 wrong arguments; 78 dnspython is missing.
 """
+
+RECIPES = ("verifysender", "verifysenderfull")
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -56,15 +60,28 @@ def verifysmtp(
     config: Annotated[
         str | None, typer.Option("-C", "--config", metavar="DIR", help="Configuration directory.")
     ] = None,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="Show where the recipes for maildroprcs lie.")
+    ] = False,
 ) -> None:
     """Ask the mail servers of addresses whether they take mail for them."""
     with reporting("verifysmtp"):
+        if recipes:
+            for path in _recipe_paths():
+                typer.echo(path)
+            raise typer.Exit(0)
         if quiet:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         probe = _probe(config)
         if track is not None:
             raise typer.Exit(_verify_sender(probe, track, is_full=mode is Mode.full))
         raise typer.Exit(_verify_all(probe, addresses or []))
+
+
+def _recipe_paths() -> list[str]:
+    """Recipes of `verifysender` and `verifysenderfull`, for the administrator to copy."""
+    directory = os.path.join(os.path.dirname(__file__), "recipes")
+    return [os.path.join(directory, name) for name in RECIPES]
 
 
 def _probe(config: str | None) -> Probe:
