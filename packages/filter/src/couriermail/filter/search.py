@@ -79,7 +79,8 @@ def parse_options(text: bytes) -> Options:
     if at == len(text):
         return Options(text, None, 1.0)
     weight, _, factor = text[at:].partition(b",")
-    return Options(text, to_number(weight), to_number(factor) if factor else 1.0)
+    has_factor = bool(factor) and factor[0] in _NUMBER_START
+    return Options(text, to_number(weight), to_number(factor) if has_factor else 1.0)
 
 
 class Subject:

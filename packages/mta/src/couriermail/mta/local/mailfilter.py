@@ -197,6 +197,7 @@ def _become_filter(job: FilterJob, output: int, lifeline: int | None) -> NoRetur
             os.close(lifeline)  # the scheduler must see it when the agent dies
         status = _run(job, LocalHost(job.home, output=output, diagnostics=output)).exit_code & 0xFF
     except FilterError as error:
+        status = error.exit_code
         os.write(output, f"maildrop: {error}\n".encode("utf-8", "surrogateescape"))
     except BaseException:
         _log.exception("a filter recipe failed unexpectedly")
