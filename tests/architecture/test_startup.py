@@ -75,6 +75,9 @@ NEVER_IN_A_COMMAND = [
     "urllib",
 ]
 
+# What only reports and forwarded messages need of rfc822.
+NOT_IN_A_PLAIN_ANSWER = ["delivery_status", "feedback", "forward", "report", "status_fields"]
+
 # Third-party packages that a module of these rooms may import at its head.
 EAGER_THIRD_PARTY = {
     "core": {"attrs"},
@@ -150,6 +153,26 @@ def test_a_recipe_that_captures_what_simple_patterns_match_loads_no_engine(tmp_p
     found, loaded = done.stdout.splitlines()
     assert found == "hello"
     assert set(NEVER_IN_A_COMMAND).intersection(loaded.split()) == set()
+
+
+def test_an_answer_in_plain_words_loads_no_reports_and_no_maildir(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("I am away.\n")
+    program = (
+        "import sys\nfrom couriermail.cli.mailbot import main\n"
+        "try: main()\nfinally: print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "-n", "-t", str(tmp_path / "text")],
+        input="From: ann@x.example\nTo: me@y.example\nSubject: hello\n\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer, _, loaded = done.stdout.rstrip("\n").rpartition("\n")
+    assert "I am away." in answer
+    unneeded = {f"couriermail.rfc822.{name}" for name in NOT_IN_A_PLAIN_ANSWER}
+    unneeded |= {"couriermail.maildir.entries", *NEVER_IN_A_COMMAND} - {"attr"}
+    assert unneeded.intersection(loaded.split()) == set()
 
 
 @rooms

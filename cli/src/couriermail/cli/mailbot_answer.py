@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from couriermail.cli.version import VERSION
 from couriermail.filter.autoreply import mailbox_key
 from couriermail.filter.autoreply_answer import ANSWER_FORMATS, AnswerText, Autoreply
-from couriermail.maildir.entries import iter_entries
-from couriermail.maildir.errors import MaildirMissingError
 from couriermail.rfc822.dates import local_offset
 from couriermail.rfc822.message import Message
 
@@ -73,6 +71,9 @@ def read_newest_draft(maildir: str) -> bytes | None:
     Raises:
         MaildirError: the maildir is there and cannot be read.
     """
+    from couriermail.maildir.entries import iter_entries
+    from couriermail.maildir.errors import MaildirMissingError
+
     try:
         found = [(_age(entry), entry) for entry in iter_entries(maildir) if "T" not in entry.flags]
         if not found:

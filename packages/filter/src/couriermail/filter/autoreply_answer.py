@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import attrs
 
 from couriermail.filter.autoreply import mailbox_key
-from couriermail.rfc822.forward import Forward
 from couriermail.rfc822.headers import Headers
 from couriermail.rfc822.params import ContentType
 from couriermail.rfc822.reply import Reply
@@ -18,6 +17,7 @@ from couriermail.rfc822.salutation import DEFAULT_SALUTATION
 
 if TYPE_CHECKING:
     from couriermail.rfc822.address import Address
+    from couriermail.rfc822.forward import Forward
     from couriermail.rfc822.message import Message
 
 __all__ = ["ANSWER_FORMATS", "AnswerFormat", "AnswerText", "Autoreply"]
@@ -140,6 +140,8 @@ class Autoreply:
         )
 
     def _forward(self, original: Message, mode: Literal["forward", "forwardatt"]) -> Forward:
+        from couriermail.rfc822.forward import Forward
+
         return Forward(
             original=original,
             mode=mode,

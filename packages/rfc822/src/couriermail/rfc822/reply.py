@@ -15,16 +15,13 @@ import attrs
 from couriermail.rfc822.address import fold_addresses
 from couriermail.rfc822.autoreply import answer_addresses
 from couriermail.rfc822.dates import format_date
-from couriermail.rfc822.delivery_status import DeliveryStatus, MessageStatus, RecipientStatus
 from couriermail.rfc822.encoded_word import encode_words
 from couriermail.rfc822.errors import EncodingError
-from couriermail.rfc822.feedback import FeedbackReport, feedback_field_name
 from couriermail.rfc822.flowed import parse_flowed
 from couriermail.rfc822.folding import checked_field, fold_text, without_controls
 from couriermail.rfc822.idn import address_to_ascii
 from couriermail.rfc822.msgid import fold_references, parse_message_ids
 from couriermail.rfc822.quoting import TextPart, find_plain_text, read_lines
-from couriermail.rfc822.report import Report, choose_boundary
 from couriermail.rfc822.returned import returned_header, returned_pieces
 from couriermail.rfc822.salutation import DEFAULT_SALUTATION, format_salutation
 from couriermail.rfc822.subject import strip_subject
@@ -33,7 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from couriermail.rfc822.address import Address
+    from couriermail.rfc822.delivery_status import DeliveryStatus
+    from couriermail.rfc822.feedback import FeedbackReport
     from couriermail.rfc822.message import Message
+    from couriermail.rfc822.report import Report
 
 __all__ = ["Reply", "ReplyMode"]
 
@@ -208,6 +208,7 @@ class Reply:
 
     def _draft_chunks(self) -> Iterator[bytes]:
         from couriermail.rfc822.message import Message
+        from couriermail.rfc822.report import choose_boundary
 
         draft = Message(self.content)
         start, end = draft.body_span
@@ -223,6 +224,8 @@ class Reply:
         yield f"\n--{boundary}--\n".encode()
 
     def _report(self) -> Report:
+        from couriermail.rfc822.report import Report
+
         part = TextPart(self.content_header, self.charset)
         return Report(
             fields=tuple(self._header_fields()),
@@ -236,6 +239,12 @@ class Reply:
         )
 
     def _delivery_status(self) -> DeliveryStatus:
+        from couriermail.rfc822.delivery_status import (
+            DeliveryStatus,
+            MessageStatus,
+            RecipientStatus,
+        )
+
         if not self.dsn_recipient:
             raise EncodingError("a delivery report needs the recipient it is about")
         host = f"dns; {self.reporting_mta}" if self.reporting_mta else ""
@@ -249,6 +258,8 @@ class Reply:
         return DeliveryStatus(message, (recipient,))
 
     def _feedback(self) -> FeedbackReport:
+        from couriermail.rfc822.feedback import FeedbackReport, feedback_field_name
+
         host = f"dns; {self.reporting_mta}" if self.reporting_mta else ""
         return FeedbackReport(
             feedback_type=self.feedback_type,
