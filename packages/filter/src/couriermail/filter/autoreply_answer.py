@@ -1,13 +1,12 @@
 """The answers that mailbot gives: their text, their format, their header.
 
 Source: spec filter 2.2 and 4.17.5, spec rfc822 4.22.
+Written without attrs: an autoresponder starts once per message, and attrs was half of that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, get_args
-
-import attrs
 
 from couriermail.filter.autoreply import mailbox_key
 from couriermail.rfc822.headers import Headers
@@ -34,17 +33,22 @@ MARKS: Final = (("Precedence", "junk"), ("Auto-Submitted", "auto-replied"))
 DEFAULT_SEPARATOR: Final = "--- Forwarded message ---"
 
 
-@attrs.frozen
 class AnswerText:
-    """What an autoresponder says.
+    """What an autoresponder says.  Never changed.
 
     Attributes:
         content: the text, or for the format `replydraft` a whole message.
         header: MIME fields of the text; empty for flowed text in the charset of the answer.
     """
 
-    content: bytes = b""
-    header: bytes = b""
+    def __init__(
+        self,
+        content: bytes = b"",
+        header: bytes = b"",
+    ) -> None:
+        """Takes the attributes."""
+        self.content: Final = content
+        self.header: Final = header
 
     @classmethod
     def from_mime(cls, data: bytes) -> AnswerText:
@@ -60,9 +64,11 @@ class AnswerText:
         return field is None or str(ContentType.parse(field.unfolded)) == "text/plain"
 
 
-@attrs.frozen(kw_only=True)
+NO_TEXT: Final = AnswerText()
+
+
 class Autoreply:
-    """An answer that a program gives.
+    """An answer that a program gives.  Never changed.
 
     Attributes:
         format: what is made of the original.
@@ -84,23 +90,45 @@ class Autoreply:
         utc_offset: seconds east of UTC that `now` is shown in.
     """
 
-    format: AnswerFormat = "reply"
-    text: AnswerText = AnswerText()
-    fields: tuple[tuple[str, str], ...] = ()
-    charset: str = "utf-8"
-    subject: str | None = None
-    salutation: str = DEFAULT_SALUTATION
-    separator: str = DEFAULT_SEPARATOR
-    quote: bool = True
-    full_message: bool = False
-    dsn_recipient: str = ""
-    feedback_type: str = "other"
-    feedback_fields: tuple[tuple[str, str], ...] = ()
-    own_addresses: frozenset[str] = frozenset()
-    host: str = ""
-    user_agent: str = "couriermail/0.1"
-    now: float = 0.0
-    utc_offset: int = 0
+    def __init__(
+        self,
+        *,
+        format: AnswerFormat = "reply",
+        text: AnswerText = NO_TEXT,
+        fields: tuple[tuple[str, str], ...] = (),
+        charset: str = "utf-8",
+        subject: str | None = None,
+        salutation: str = DEFAULT_SALUTATION,
+        separator: str = DEFAULT_SEPARATOR,
+        quote: bool = True,
+        full_message: bool = False,
+        dsn_recipient: str = "",
+        feedback_type: str = "other",
+        feedback_fields: tuple[tuple[str, str], ...] = (),
+        own_addresses: frozenset[str] = frozenset(),
+        host: str = "",
+        user_agent: str = "couriermail/0.1",
+        now: float = 0.0,
+        utc_offset: int = 0,
+    ) -> None:
+        """Takes the attributes by name."""
+        self.format: Final = format
+        self.text: Final = text
+        self.fields: Final = fields
+        self.charset: Final = charset
+        self.subject: Final = subject
+        self.salutation: Final = salutation
+        self.separator: Final = separator
+        self.quote: Final = quote
+        self.full_message: Final = full_message
+        self.dsn_recipient: Final = dsn_recipient
+        self.feedback_type: Final = feedback_type
+        self.feedback_fields: Final = feedback_fields
+        self.own_addresses: Final = own_addresses
+        self.host: Final = host
+        self.user_agent: Final = user_agent
+        self.now: Final = now
+        self.utc_offset: Final = utc_offset
 
     def compose(self, original: Message, to: tuple[Address, ...] = ()) -> Reply | Forward:
         """The answer to a message, to be written with `chunks`.

@@ -3,14 +3,13 @@
 `Reply` says what is wanted, `chunks` writes it; the original is never copied or changed.
 Whether a message may be answered by a program at all says `autoreply.autoreply_obstacle`.
 Source: spec rfc822 4.22, RFC 5322 3.6, RFC 3834, RFC 5965.
+Written without attrs: an autoresponder starts once per message, and attrs was half of that.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
-
-import attrs
 
 from couriermail.rfc822.address import fold_addresses
 from couriermail.rfc822.autoreply import answer_addresses
@@ -49,9 +48,8 @@ def _nobody(_address: str) -> bool:
     return False
 
 
-@attrs.define(kw_only=True, slots=False, frozen=True)
 class Reply:
-    """An answer to a message.
+    """An answer to a message.  Never changed.
 
     Attributes:
         original: the message that is answered.
@@ -82,28 +80,55 @@ class Reply:
         utc_offset: seconds east of UTC that `now` is shown in.
     """
 
-    original: Message
-    mode: ReplyMode = "reply"
-    content: bytes = b""
-    content_header: bytes = b""
-    signature: bytes = b""
-    charset: str = "utf-8"
-    fields: tuple[tuple[str, str], ...] = ()
-    subject: str | None = None
-    to: tuple[Address, ...] = ()
-    quote: bool = True
-    salutation: str = DEFAULT_SALUTATION
-    full_message: bool = False
-    reply_to_envelope: bool = False
-    is_my_address: Callable[[str], bool] = _nobody
-    is_mailing_list: Callable[[str], bool] = _nobody
-    dsn_recipient: str = ""
-    reporting_mta: str = ""
-    feedback_type: str = "abuse"
-    feedback_fields: tuple[tuple[str, str], ...] = ()
-    user_agent: str = "couriermail/0.1"
-    now: float = 0.0
-    utc_offset: int = 0
+    def __init__(
+        self,
+        *,
+        original: Message,
+        mode: ReplyMode = "reply",
+        content: bytes = b"",
+        content_header: bytes = b"",
+        signature: bytes = b"",
+        charset: str = "utf-8",
+        fields: tuple[tuple[str, str], ...] = (),
+        subject: str | None = None,
+        to: tuple[Address, ...] = (),
+        quote: bool = True,
+        salutation: str = DEFAULT_SALUTATION,
+        full_message: bool = False,
+        reply_to_envelope: bool = False,
+        is_my_address: Callable[[str], bool] = _nobody,
+        is_mailing_list: Callable[[str], bool] = _nobody,
+        dsn_recipient: str = "",
+        reporting_mta: str = "",
+        feedback_type: str = "abuse",
+        feedback_fields: tuple[tuple[str, str], ...] = (),
+        user_agent: str = "couriermail/0.1",
+        now: float = 0.0,
+        utc_offset: int = 0,
+    ) -> None:
+        """Takes the attributes by name."""
+        self.original: Final = original
+        self.mode: Final = mode
+        self.content: Final = content
+        self.content_header: Final = content_header
+        self.signature: Final = signature
+        self.charset: Final = charset
+        self.fields: Final = fields
+        self.subject: Final = subject
+        self.to: Final = to
+        self.quote: Final = quote
+        self.salutation: Final = salutation
+        self.full_message: Final = full_message
+        self.reply_to_envelope: Final = reply_to_envelope
+        self.is_my_address: Final = is_my_address
+        self.is_mailing_list: Final = is_mailing_list
+        self.dsn_recipient: Final = dsn_recipient
+        self.reporting_mta: Final = reporting_mta
+        self.feedback_type: Final = feedback_type
+        self.feedback_fields: Final = feedback_fields
+        self.user_agent: Final = user_agent
+        self.now: Final = now
+        self.utc_offset: Final = utc_offset
 
     @classmethod
     def of_text(cls, original: Message, text: str, *, mode: ReplyMode = "reply") -> Reply:
