@@ -5,6 +5,7 @@ Skipped where the package is not unpacked (`tests.support.debianmta`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from couriermail.filter.courierfilter import (
     DuplicateJudge,
     FilteredMessage,
     FilterRequest,
+    FilterUnavailableError,
     Judge,
     RateJudge,
     ask_filter,
@@ -91,18 +93,30 @@ def verdict_of(judge: Judge, request: FilterRequest) -> str:
     return judge(FilteredMessage(request))[:3]
 
 
-def test_dupfilter_judges_as_debians(root: Path) -> None:
+def judged_by_debian(place: Path, requests: list[FilterRequest]) -> list[str]:
+    """What a fresh dupfilter of Debian says: what one remembers of others must not matter.
+
+    Seen twice in hundreds of runs: it closes a connection without a word.  Then another one is asked.
+    """
     assert FILES is not None
     settings = {"filters/dupfilter-duplevel": "2\n"}
+    for attempt in range(5):
+        mta = DebianMta.make(FILES, Path(f"{place}-{attempt}"), settings)
+        with (
+            contextlib.suppress(FilterUnavailableError),
+            mta.filter_running("dupfilter") as socket,
+        ):
+            return [ask_filter(socket, request).code for request in requests]
+    raise AssertionError("Debian's dupfilter never answered")
+
+
+def test_dupfilter_judges_as_debians(root: Path) -> None:
     theirs: dict[str, list[str]] = {}
     ours: dict[str, list[str]] = {}
     for place, (name, pair) in enumerate(PAIRS.items()):
-        # A fresh filter for each pair: what it remembers of others must not matter.
-        mta = DebianMta.make(FILES, root / f"mta{place}", settings)
         requests = [request_for(root, f"{place}.1.{turn}", pair[turn]) for turn in (0, 1)]
         judge = DuplicateJudge(level=2)
-        with mta.filter_running("dupfilter") as socket:
-            theirs[name] = [ask_filter(socket, request).code for request in requests]
+        theirs[name] = judged_by_debian(root / f"mta{place}", requests)
         ours[name] = [verdict_of(judge, request) for request in requests]
     assert ours == theirs
     assert {codes[1] for codes in theirs.values()} == {"200", "500"}
