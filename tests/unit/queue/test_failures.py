@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from couriermail.core import FaultPlan, ManualClock, StorageError, clear_faults, install_faults
@@ -19,6 +20,7 @@ from couriermail.queue import (
     QueueStorageError,
     Recipient,
     Submission,
+    store,
 )
 
 Submit = Callable[..., str]
@@ -212,3 +214,20 @@ def test_a_forked_child_is_refused(queue: Queue, monkeypatch: pytest.MonkeyPatch
         queue.lease(1, 0.0)
 
     monkeypatch.undo()
+
+
+def test_a_map_that_grows_while_the_queue_is_opened_is_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may commit beyond our map between the opening and the first transaction."""
+    real, refusals = store.Databases, iter([lmdb.MapResizedError("grown")] * 3)
+
+    def databases(environment: lmdb.Environment) -> store.Databases:
+        if (error := next(refusals, None)) is not None:
+            raise error
+        return real(environment)
+
+    monkeypatch.setattr(store, "Databases", databases)
+    with Queue.open(tmp_path / "queue") as queue:
+        assert queue.next_due() is None
+    assert next(refusals, None) is None

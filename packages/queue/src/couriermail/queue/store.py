@@ -215,15 +215,24 @@ class Store:
     def _prepare(self) -> Databases:
         """Open the named databases; write the schema version into a new environment."""
         try:
-            databases = Databases(self._environment)
-            self._check_schema(databases)
+            return self._open_databases()
         except self._lmdb.Error as error:
             self._environment.close()
             raise self._open_error(error) from error
-        except QueueDamagedError:
+        except (QueueDamagedError, QueueStorageError):
             self._environment.close()
             raise
-        return databases
+
+    def _open_databases(self) -> Databases:
+        for _ in range(64):
+            try:
+                databases = Databases(self._environment)
+                self._check_schema(databases)
+            except self._lmdb.MapResizedError:  # another process made it grow just now
+                self._environment.set_mapsize(0)
+            else:
+                return databases
+        raise QueueStorageError(RESIZED, path=self.path)
 
     def _check_schema(self, databases: Databases) -> None:
         with self._environment.begin() as transaction:
