@@ -69,7 +69,6 @@ def run_filter(
     name: str | None = None,
     places: FilterPlaces | None = None,
     workers: int = 4,
-    prepare: Callable[[], object] | None = None,
 ) -> None:
     """Be a filter until the life line ends.
 
@@ -78,20 +77,12 @@ def run_filter(
         name: the filter's name; the program's own by default.
         places: where sockets and settings lie; `courierfilter` tells by default.
         workers: how many messages are judged at the same time.
-        prepare: called when the socket is there and before the filter says that it is ready.  If
-            it raises, the socket stays and refuses mail for now: none passes unseen (4.20).
 
     Raises:
         StorageError: the socket cannot be made.
         FilterConfigError: the filter's mode cannot be read.
     """
-
-    def configure() -> tuple[Judge, int]:
-        if prepare is not None:
-            prepare()
-        return judge, workers
-
-    run_configured_filter(configure, name=name, places=places)
+    run_configured_filter(lambda: (judge, workers), name=name, places=places)
 
 
 def run_configured_filter(
