@@ -473,9 +473,9 @@ def test_a_crash_while_a_filter_judges_loses_and_doubles_nothing(system: str) ->
             kill(pid)
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_filter_ends_with_the_server_that_waits_for_it(system: str) -> None:
-    """Nobody else would look at its time."""
+@contextlib.contextmanager
+def waiting_filter(system: str) -> Iterator[MailSite]:
+    """A running system in which a client waits for a filter that hangs."""
     with reachable_directory() as root:
         site = make_site(root, system)
         os.mkfifo(site.home("tess") / "door")
@@ -485,26 +485,24 @@ def test_a_filter_ends_with_the_server_that_waits_for_it(system: str) -> None:
             assert say(client, "MAIL FROM:<bob@example.test>")[0].startswith("250 ")
             client.send(b"RCPT TO:<tess@example.test>\r\n")
             site.wait(lambda: bool(filter_processes(site)), "the filter")
-            os.kill(site.pids()["esmtpd"], signal.SIGKILL)
-            site.wait(lambda: not filter_processes(site), "its end")
+            yield site
             client.close()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_filter_ends_with_the_server_that_waits_for_it(system: str) -> None:
+    """Nobody else would look at its time."""
+    with waiting_filter(system) as site:
+        os.kill(site.pids()["esmtpd"], signal.SIGKILL)
+        site.wait(lambda: not filter_processes(site), "its end")
 
 
 @pytest.mark.slow  # ten seconds are what messages in flight are given
 def test_a_stop_waits_for_a_filter_and_then_ends_it() -> None:
-    with reachable_directory() as root:
-        site = make_site(root, "user")
-        os.mkfifo(site.home("tess") / "door")
-        judge(site, "tess", rcptfilter='read word <"$HOME/door"')
-        with site.running():
-            client = site.smtp()
-            assert say(client, "MAIL FROM:<bob@example.test>")[0].startswith("250 ")
-            client.send(b"RCPT TO:<tess@example.test>\r\n")
-            site.wait(lambda: bool(filter_processes(site)), "the filter")
-            site.stop()
-            assert "killing it" not in site.log.read_text()
-            assert not filter_processes(site)
-            client.close()
+    with waiting_filter("user") as site:
+        site.stop()
+        assert "killing it" not in site.log.read_text()
+        assert not filter_processes(site)
 
 
 def filter_processes(site: MailSite) -> list[int]:
