@@ -30,6 +30,7 @@ from couriermail.mta.local.server import serve_agents
 from couriermail.mta.local.values import AgentSettings
 from couriermail.mta.logs import configure_logging
 from couriermail.mta.services import (
+    STOP_GRACE,
     account_directory,
     agent_pool,
     agent_settings,
@@ -47,7 +48,6 @@ __all__ = ["PROGRAM", "LmtpDaemon", "LmtpSettings"]
 log = logging.getLogger("couriermail.mta.lmtp")
 
 PROGRAM = "couriermail-lmtpd"
-STOP_GRACE = 10.0  # seconds for messages in flight, less than the supervisor waits
 AGENT_IDLE = 30.0  # seconds after which an agent without mail ends
 UNLIMITED = 1_000_000  # the client is an MTA of ours: what it may do wrong is not rationed
 
