@@ -339,7 +339,7 @@ def starting_variables(
         arguments: the words behind it.
         sender: the envelope sender, or None.
     """
-    from couriermail.filter.values import MessageText
+    from couriermail.filter.mailfilter import call_variables
 
     found = _imported(is_delivery=request.is_delivery)
     found[b"HOME"] = os.fsencode(identity.home)
@@ -352,12 +352,8 @@ def starting_variables(
     if request.is_delivery and "user" not in request.values:
         for key in (b"LOGNAME", b"SHELL", b"MAILDIRQUOTA"):
             found[key] = os.environb.get(key) or found[key]
-    found[b"FROM"] = MessageText.whole(os.fsencode("MAILER-DAEMON" if sender is None else sender))
-    found[b"HOSTNAME"] = os.fsencode(os.uname().nodename)
-    found[b"MAILFILTER"] = os.fsencode(name)
     found[b"VERBOSE"] = os.fsencode(request.values.get("verbose", "0"))
-    for number, argument in enumerate(arguments, 1):
-        found[b"%d" % number] = MessageText.whole(os.fsencode(argument))
+    found.update(call_variables(name, arguments, sender))
     return found
 
 
@@ -366,11 +362,9 @@ def _imported(*, is_delivery: bool) -> dict[bytes, bytes]:
         reset = (b"PATH", b"SENDMAIL", b"UMASK", b"LOCKEXT", b"LOCKSLEEP", b"LOCKTIMEOUT")
         dropped = (*reset, b"LOCKREFRESH", b"EXITCODE")
         return {key: value for key, value in os.environb.items() if key not in dropped}
-    return {
-        key: value
-        for key, value in os.environb.items()
-        if key in (b"LANG", b"LANGUAGE") or key.startswith(b"LC_")
-    }
+    from couriermail.filter.mailfilter import locale_variables
+
+    return locale_variables(os.environb)
 
 
 def _read_message(headers: list[str]) -> BytesMessage:

@@ -14,7 +14,7 @@ from couriermail.filter.recipe import compile_recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from couriermail.core.errors import CouriermailError
     from couriermail.filter.interfaces import FilterMessage
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     TokenTrace = Callable[[Token], None] | None
 
 __all__ = [
+    "call_variables",
     "complaint",
     "embedded_candidates",
     "load_embedded_recipe",
     "load_site_recipe",
     "load_user_recipe",
+    "locale_variables",
     "return_path",
     "run_recipes",
 ]
@@ -134,6 +136,35 @@ def complaint(error: CouriermailError) -> str:
     if isinstance(error, RecipeAccessError) and error.is_silent:
         return ""
     return f"maildrop: {error}"
+
+
+def locale_variables(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The variables that a delivery takes over from an environment (spec filter 2.1)."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in (b"LANG", b"LANGUAGE") or name.startswith(b"LC_")
+    }
+
+
+def call_variables(name: str, arguments: Sequence[str], sender: str | None) -> dict[bytes, bytes]:
+    """What recipes are told of how they were called (spec filter 4.11).
+
+    Args:
+        name: the filter file, as given.
+        arguments: the words behind it: `1`, `2`, ...
+        sender: the envelope sender, or None.
+    """
+    from couriermail.filter.values import MessageText
+
+    found: dict[bytes, bytes] = {
+        b"FROM": MessageText.whole(os.fsencode("MAILER-DAEMON" if sender is None else sender)),
+        b"HOSTNAME": os.fsencode(os.uname().nodename),
+        b"MAILFILTER": os.fsencode(name),
+    }
+    for number, word in enumerate(arguments, 1):
+        found[b"%d" % number] = MessageText.whole(os.fsencode(word))
+    return found
 
 
 def return_path(message: FilterMessage) -> str | None:

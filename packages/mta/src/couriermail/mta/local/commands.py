@@ -8,6 +8,7 @@ open does not keep the delivery waiting (spec mta.md 11.5).  `watch` looks after
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,6 +29,7 @@ __all__ = [
     "CommandRunner",
     "Verdict",
     "judge",
+    "lead_group",
 ]
 
 OUTPUT_BYTES = 8191  # of generated instructions; a longer output is an error (spec mta.md 11.5)
@@ -164,3 +166,9 @@ def _captures(process: subprocess.Popen[bytes], *, wants_output: bool) -> list[C
     if process.stderr is not None:
         captures.append(Capture(process.stderr, ERROR_BYTES))
     return captures
+
+
+def lead_group(pid: int) -> None:
+    """Make a process the leader of its own group; both sides do it, whoever comes first."""
+    with contextlib.suppress(OSError):  # it did so itself, or has ended already
+        os.setpgid(pid, pid)

@@ -30,7 +30,7 @@ from couriermail.filter import (
     start_run,
 )
 from couriermail.filter.local import LocalHost
-from couriermail.mta.local.commands import CommandResult, CommandRunner
+from couriermail.mta.local.commands import CommandResult, CommandRunner, lead_group
 from couriermail.mta.local.watch import ERROR_BYTES, Capture
 
 TYPE_CHECKING = False
@@ -127,7 +127,7 @@ def run_in_child(job: FilterJob, runner: CommandRunner) -> CommandResult:
         raise
     finally:
         os.close(write_end)
-    _lead_group(pid)
+    lead_group(pid)
     return attrs.evolve(runner.watch(pid, [capture]), output=b"")
 
 
@@ -191,7 +191,7 @@ def _become_filter(job: FilterJob, output: int, lifeline: int | None) -> NoRetur
     """In the child: run the recipes, end with their status, and never come back."""
     status = _EX_TEMPFAIL
     try:
-        _lead_group(0)
+        lead_group(0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if lifeline is not None:
             os.close(lifeline)  # the scheduler must see it when the agent dies
@@ -203,11 +203,3 @@ def _become_filter(job: FilterJob, output: int, lifeline: int | None) -> NoRetur
         _log.exception("a filter recipe failed unexpectedly")
     finally:
         os._exit(status)
-
-
-def _lead_group(pid: int) -> None:
-    """Make a process the leader of its own group; both sides do it, whoever comes first."""
-    try:
-        os.setpgid(pid, pid)
-    except OSError:
-        pass  # it did so itself, or has ended already

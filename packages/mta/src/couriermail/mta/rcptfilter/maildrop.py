@@ -23,14 +23,16 @@ from couriermail.filter import BytesMessage, encode_environment, start_run
 from couriermail.filter.access import check_home
 from couriermail.filter.local import LocalHost
 from couriermail.filter.mailfilter import (
+    call_variables,
     complaint,
     embedded_candidates,
     load_embedded_recipe,
+    locale_variables,
     return_path,
     run_recipes,
 )
 from couriermail.filter.rcptfilter import FilterResult
-from couriermail.filter.values import MessageText
+from couriermail.mta.local.commands import lead_group
 from couriermail.mta.rcptfilter.program import KILL_SECONDS, RUN_SECONDS, watch_filter
 
 TYPE_CHECKING = False
@@ -87,7 +89,7 @@ class OwnMaildrop:
             return FilterResult(None)
         finally:
             os.close(write_end)
-        _lead_group(pid)
+        lead_group(pid)
         return watch_filter(
             call,
             pid,
@@ -101,7 +103,7 @@ class OwnMaildrop:
         """In the child: run the recipe, end with its status, and never come back."""
         status = _EX_TEMPFAIL
         try:
-            _lead_group(0)
+            lead_group(0)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             _be_started_with(stdin, output)
             os.umask(_UMASK)
@@ -148,22 +150,14 @@ def _variables(call: FilterCall, sender: str | None) -> dict[bytes, bytes]:
         entry = pwd.getpwuid(os.geteuid())
         login = os.fsencode(entry.pw_name)
         interpreter = os.fsencode(entry.pw_shell) or interpreter
-    found = {
-        name: value
-        for name, value in given.items()
-        if name in (b"LANG", b"LANGUAGE") or name.startswith(b"LC_")
-    }
+    found = locale_variables(given)
     found[b"HOME"] = given[b"HOME"]
     found[b"LOGNAME"] = given.get(b"LOGNAME") or login
     found[b"SHELL"] = given.get(b"SHELL") or interpreter
     found[b"DEFAULT"] = given.get(b"MAILDROPDEFAULT") or b"./Maildir"
     found[b"MAILDIRQUOTA"] = given[b"MAILDIRQUOTA"]
-    found[b"FROM"] = MessageText.whole(b"MAILER-DAEMON" if sender is None else os.fsencode(sender))
-    found[b"HOSTNAME"] = os.fsencode(os.uname().nodename)
-    found[b"MAILFILTER"] = os.fsencode(embedded_candidates(call.name)[0])
     found[b"VERBOSE"] = b"0"
-    for number, word in enumerate(call.arguments[4:], 1):
-        found[b"%d" % number] = MessageText.whole(os.fsencode(word))
+    found.update(call_variables(embedded_candidates(call.name)[0], call.arguments[4:], sender))
     return found
 
 
@@ -198,9 +192,3 @@ def _hang_up() -> None:
     if os.getpgrp() == os.getpid():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         os.killpg(0, signal.SIGHUP)
-
-
-def _lead_group(pid: int) -> None:
-    """Make a process the leader of its own group; both sides do it, whoever comes first."""
-    with contextlib.suppress(OSError):  # it did so itself, or has ended already
-        os.setpgid(pid, pid)
